@@ -1,0 +1,15 @@
+//! From a project directory to an [`Application`]: the first three stages of the road.
+//!
+//! [`detect`](project::detect) looks at a directory, [`package`](package::package) runs the project's own build,
+//! [`plan`](plan::plan) reads the archive that came out and says which files an image needs, layer by layer.
+//! Nothing here knows of registries, clouds, async or terminals.
+
+pub mod application;
+pub mod java;
+pub mod package;
+pub mod plan;
+pub mod project;
+
+pub use application::{Application, Artifact, Content, Entry, Layer, Part};
+pub use java::JavaVersion;
+pub use project::Project;

@@ -1,0 +1,15 @@
+//! OCI images: their types, how layers become bytes, and where those bytes lie on this machine.
+//!
+//! Nothing here reaches the network, and no clock, host name, path or thread count reaches a hashed byte.
+
+pub mod descriptor;
+pub mod digest;
+pub mod manifest;
+pub mod media_type;
+pub mod platform;
+
+pub use descriptor::Descriptor;
+pub use digest::Digest;
+pub use manifest::{Index, Manifest};
+pub use media_type::MediaType;
+pub use platform::Platform;
