@@ -25,6 +25,25 @@ pub struct Manifest {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl Manifest {
+    /// The manifest as JSON, keys in the order of the specification's examples, without a final newline.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        to_json(self)
+    }
+}
+
+impl Index {
+    /// The index as JSON, keys in the order of the specification's examples, without a final newline.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        to_json(self)
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    // Structs of strings and numbers with string keys: there is nothing that JSON could not hold.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
 /// A list of manifests, one per platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,8 +2,12 @@
 //!
 //! Nothing here reaches the network, and no clock, host name, path or thread count reaches a hashed byte.
 
+pub mod assemble;
+pub mod base;
+pub mod config;
 pub mod descriptor;
 pub mod digest;
+pub mod layout;
 pub mod manifest;
 pub mod media_type;
 pub mod platform;

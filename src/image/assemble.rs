@@ -1,0 +1,101 @@
+//! Stage four, assemble: a base image and the application's layers become one image.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::base::{BaseImage, MAX_LAYERS};
+use super::config::{Runtime, configure};
+use super::{Descriptor, Digest, Manifest, MediaType, Platform};
+
+/// An image: its manifest and configuration, and where each layer's bytes are.
+#[derive(Debug, Clone)]
+pub struct Image {
+    pub platform: Platform,
+    pub manifest: Descriptor,
+    pub manifest_bytes: Vec<u8>,
+    pub config: Descriptor,
+    pub config_bytes: Vec<u8>,
+    /// Bottom first: the base's, then the application's.
+    pub layers: Vec<ImageLayer>,
+}
+
+/// A layer of an [`Image`].
+#[derive(Debug, Clone)]
+pub struct ImageLayer {
+    pub descriptor: Descriptor,
+    /// What the layer is called in `layers.idx`; none for the base's.
+    pub name: Option<String>,
+    /// Where its bytes lie on this machine; the base's are where the base is.
+    pub path: Option<PathBuf>,
+}
+
+/// A layer of the application, made.
+#[derive(Debug, Clone)]
+pub struct OwnLayer {
+    pub name: String,
+    pub digest: Digest,
+    pub diff_id: Digest,
+    /// Bytes, compressed.
+    pub size: u64,
+    pub path: PathBuf,
+}
+
+/// More layers than container engines take.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the image would have {layers} layers, {base} of them the base's; container engines take at most {MAX_LAYERS}: \
+     name fewer layers in the Spring Boot plugin's layers configuration, or choose a base with fewer"
+)]
+pub struct TooManyLayers {
+    layers: usize,
+    base: usize,
+}
+
+/// Puts the application's layers on the base.
+///
+/// The bytes depend on the arguments alone; JSON objects are written with sorted keys and no final newline.
+pub fn assemble(
+    base: &BaseImage,
+    own: &[OwnLayer],
+    runtime: &Runtime,
+    annotations: BTreeMap<String, String>,
+) -> Result<Image, TooManyLayers> {
+    let count = base.manifest.layers.len() + own.len();
+    if count > MAX_LAYERS {
+        return Err(TooManyLayers { layers: count, base: base.manifest.layers.len() });
+    }
+    let diff_ids: Vec<(String, Digest)> = own.iter().map(|layer| (layer.name.clone(), layer.diff_id)).collect();
+    let config_bytes = configure(base, &diff_ids, runtime).to_string().into_bytes();
+    let config = Descriptor::of(MediaType::OCI_CONFIG, &config_bytes);
+
+    let of_base = base.manifest.layers.iter().map(|layer| ImageLayer {
+        // A manifest has one family of types; the bytes behind the names are the same.
+        descriptor: Descriptor { media_type: layer.media_type.to_oci(), ..layer.clone() },
+        name: None,
+        path: None,
+    });
+    let of_application = own.iter().map(|layer| ImageLayer {
+        descriptor: Descriptor::new(MediaType::OCI_LAYER_GZIP, layer.digest, layer.size),
+        name: Some(layer.name.clone()),
+        path: Some(layer.path.clone()),
+    });
+    let layers: Vec<ImageLayer> = of_base.chain(of_application).collect();
+
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: Some(MediaType::OCI_MANIFEST),
+        artifact_type: None,
+        config: config.clone(),
+        layers: layers.iter().map(|layer| layer.descriptor.clone()).collect(),
+        annotations,
+    };
+    let manifest_bytes = manifest.to_bytes();
+    Ok(Image {
+        platform: base.platform(),
+        manifest: Descriptor::of(MediaType::OCI_MANIFEST, &manifest_bytes),
+        manifest_bytes,
+        config,
+        config_bytes,
+        layers,
+    })
+}
