@@ -4,4 +4,5 @@ pub mod files;
 pub mod git;
 pub mod http;
 pub mod image;
+pub mod release;
 pub mod version;
