@@ -5,4 +5,5 @@ pub mod git;
 pub mod http;
 pub mod image;
 pub mod release;
+pub mod settings;
 pub mod version;

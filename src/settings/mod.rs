@@ -1,0 +1,88 @@
+//! Settings: shipit.toml, its lock file, environment variables and flags, and the one order of precedence in which
+//! they meet. What a setting is called, takes and means is in `table`, and nowhere else.
+
+mod declare;
+mod documentation;
+pub mod duration;
+pub mod environment;
+mod error;
+mod file;
+mod flags;
+pub mod lock;
+mod nearest;
+mod origin;
+mod port;
+mod project_directory;
+mod resolve;
+mod scalar;
+pub mod setting;
+mod source_line;
+mod table;
+mod task_size;
+mod tests_mode;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+pub use documentation::markdown;
+pub use environment::Environment;
+pub use error::SettingsError;
+pub use file::FILE_NAME;
+pub use flags::{BUILD, Flags, Given, IMAGE, REGISTRY, SERVICE};
+pub use lock::Lock;
+pub use origin::Origin;
+pub use port::{Port, Protocol};
+pub use project_directory::find_project_directory;
+pub use table::{Build, Image, Registry, Section, Service, Settings};
+pub use task_size::{CpuUnits, Mebibytes};
+pub use tests_mode::TestsMode;
+
+/// Where settings come from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// The folder that may have a shipit.toml; `None` where there is no project.
+    pub directory: Option<&'a Path>,
+    /// The environment whose `[env.NAME]` tables hold: `--env NAME`.
+    pub env: Option<&'a str>,
+    pub environment: &'a Environment,
+    pub flags: &'a Given,
+}
+
+impl Settings {
+    /// Reads all sources and lets, for each setting, the first win of: flag, environment variable, `[env.NAME]`,
+    /// shipit.toml. Tables (`env`, `labels` …) are merged name by name in the same order.
+    pub fn load(sources: &Sources<'_>) -> Result<Self, SettingsError> {
+        let file = match sources.directory {
+            Some(directory) => file::File::read(&display_path(directory))?,
+            None => None,
+        };
+        Self::read(resolve::resolve(file.as_ref(), sources.env, sources.environment, sources.flags)?)
+    }
+
+    /// Who set the setting `path` (`service.memory`; an entry of a table: `service.env.TZ`). `None` where nobody did.
+    pub fn origin(&self, path: &str) -> Option<&Origin> {
+        self.origins.get(path)
+    }
+
+    /// `path`, and where its value was set, for messages: `service.memory (shipit.toml:12)`.
+    pub fn describe(&self, path: &str) -> String {
+        match self.origin(path) {
+            Some(origin) => format!("{path} ({origin})"),
+            None => format!("{path} (default)"),
+        }
+    }
+}
+
+/// Variables that look like a setting's and are none, each as a warning.
+pub fn unknown_variables(environment: &Environment) -> Vec<String> {
+    resolve::unknown_variables(environment)
+}
+
+/// shipit.toml in `directory`, without a leading `./` that messages do not need.
+fn display_path(directory: &Path) -> PathBuf {
+    let path = directory.join(FILE_NAME);
+    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests;

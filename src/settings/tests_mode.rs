@@ -1,0 +1,33 @@
+//! What the build does with the project's tests.
+
+use super::value::{Scalar, Written};
+
+/// The setting `build.tests`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TestsMode {
+    /// Compile them, as other modules may depend on them, and do not run them.
+    #[default]
+    Compile,
+    /// Neither compile nor run them.
+    Skip,
+    /// Run them.
+    Run,
+}
+
+impl Scalar for TestsMode {
+    const EXPECTED: &'static str = "\"compile\", \"skip\" or \"run\"";
+    const EXPECTED_MANY: &'static str = "\"compile\", \"skip\" or \"run\"";
+    const EXAMPLE: &'static str = "\"run\"";
+    const EXAMPLE_MANY: &'static str = "[\"run\"]";
+    const PLACEHOLDER: &'static str = "compile|skip|run";
+    const WRITTEN: &'static [Written] = &[Written::Quoted];
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "compile" => Ok(TestsMode::Compile),
+            "skip" => Ok(TestsMode::Skip),
+            "run" => Ok(TestsMode::Run),
+            _ => Err(format!("found '{text}'")),
+        }
+    }
+}
