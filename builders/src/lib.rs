@@ -5,10 +5,16 @@
 //! Nothing here knows of registries, clouds, async or terminals.
 
 pub mod application;
+pub mod archive;
+pub mod boot_archive;
+pub mod classpath_index;
 pub mod java;
+pub mod layers_index;
+pub mod manifest;
 pub mod package;
 pub mod plan;
 pub mod project;
+mod thin_jar;
 
 pub use application::{Application, Artifact, Content, Entry, Layer, Part};
 pub use java::JavaVersion;

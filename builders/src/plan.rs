@@ -1,12 +1,350 @@
 //! Stage three, plan: which files the image needs, read from the archive itself.
+//!
+//! The result is the form that `java -Djarmode=tools -jar app.jar extract` makes, without running Java: a thin
+//! application jar whose manifest names the libraries, and the libraries beside it, byte for byte as they are. A jar
+//! that starts with `PropertiesLauncher` is extracted too; what its `loader.path` would add at run time is not part
+//! of the archive, and stays outside.
 
-use crate::{Application, Artifact};
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
+use crate::archive::{Archive, ArchiveError};
+use crate::boot_archive::{BootArchive, BootArchiveError, Packaging};
+use crate::classpath_index::{self, ClasspathIndexError};
+use crate::layers_index::{LayersIndex, LayersIndexError};
+use crate::thin_jar::{NameTaken, ThinJar};
+use crate::{Application, Artifact, Content, Entry, JavaVersion, Layer, Part};
+
+/// The image's directory for the application, without leading slash.
+const DIRECTORY: &str = "app";
+const THIN_JAR: &str = "application.jar";
+const LOADER: &str = "org/springframework/boot/loader";
+/// Present where the loader itself registers a file system provider (3.2 and later).
+const LOADER_FILE_SYSTEM: &str = "org/springframework/boot/loader/nio/file/NestedFileSystemProvider.class";
+const FILE_SYSTEM_SERVICE: &str = "META-INF/services/java.nio.file.spi.FileSystemProvider";
+/// Libraries of a war that a servlet container would provide.
+const PROVIDED: &str = "WEB-INF/lib-provided/";
+/// One of the directories that Spring Boot takes as the document root when it finds them in the working directory.
+const WEB_CONTENT: &str = "public";
+/// Attributes that Spring's own extraction drops, and those that name whoever built the jar.
+const DROPPED_ATTRIBUTES: [&str; 9] = [
+    "Start-Class",
+    "Spring-Boot-Classes",
+    "Spring-Boot-Lib",
+    "Spring-Boot-Classpath-Index",
+    "Spring-Boot-Layers-Index",
+    "Created-By",
+    "Built-By",
+    "Build-Jdk",
+    "Build-Jdk-Spec",
+];
+
+/// Why an archive cannot be laid out.
 #[derive(Debug, thiserror::Error)]
-pub enum PlanError {}
+pub enum PlanError {
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    NotSpringBoot(BootArchiveError),
+    #[error("'{index}' of '{path}' cannot be read: {source}")]
+    ClasspathIndex { path: PathBuf, index: String, source: ClasspathIndexError },
+    #[error("'{index}' of '{path}' names '{library}', which the archive does not hold")]
+    MissingLibrary { path: PathBuf, index: String, library: String },
+    #[error("'{index}' of '{path}' {source}")]
+    LayersIndex { path: PathBuf, index: String, source: LayersIndexError },
+    #[error("'{index}' of '{path}' has no layer for '{entry}'; add one to the build's layers configuration")]
+    NoLayer { path: PathBuf, index: String, entry: String },
+    #[error(
+        "'{path}' holds '{name}' twice, at its root and among the application's classes, with different content; \
+         remove one of them from the build"
+    )]
+    Twice { path: PathBuf, name: String },
+}
+
+impl From<BootArchiveError> for PlanError {
+    fn from(error: BootArchiveError) -> Self {
+        match error {
+            BootArchiveError::Archive(error) => PlanError::Archive(error),
+            other => PlanError::NotSpringBoot(other),
+        }
+    }
+}
 
 /// Reads the archive's directory and indexes and lays the application out in layers, in Spring Boot's extracted form.
+///
+/// Memory grows with the number of entries, never with their content.
 pub fn plan(artifact: &Artifact) -> Result<Application, PlanError> {
-    let _ = artifact;
-    todo!()
+    let boot = BootArchive::of(Archive::open(&artifact.path)?)?;
+    let libraries = libraries(&boot)?;
+    let mut layers = Layers::of(&boot)?;
+    for library in &libraries {
+        layers.add(&boot, library.entry, &library.path, library.parts.clone())?;
+    }
+    for (entry, path, parts) in web_content(&boot) {
+        layers.add_to_application(&path, parts).map_err(|()| twice(&boot, entry))?;
+    }
+    let thin_jar = thin_jar(&boot, &libraries)?;
+    layers.add_to_application(THIN_JAR, thin_jar.into_parts()).map_err(|()| twice(&boot, THIN_JAR))?;
+    let attribute = |name| boot.manifest.get(name).map(str::to_owned);
+    Ok(Application {
+        archive: artifact.path.clone(),
+        layers: layers.into_layers(),
+        workdir: format!("/{DIRECTORY}"),
+        command: vec!["-jar".to_owned(), THIN_JAR.to_owned()],
+        java: java_version(&boot)?,
+        boot_version: attribute("Spring-Boot-Version"),
+        title: attribute("Implementation-Title"),
+        version: attribute("Implementation-Version"),
+    })
+}
+
+fn twice(boot: &BootArchive, name: &str) -> PlanError {
+    PlanError::Twice { path: boot.archive.path().to_owned(), name: name.to_owned() }
+}
+
+/// A nested library.
+struct Library<'a> {
+    /// Its name in the archive.
+    entry: &'a str,
+    /// Its path in the image, relative to the application's directory.
+    path: String,
+    parts: Vec<Part>,
+}
+
+/// All libraries in class-path order: as the index says, then those that it does not name, in the archive's order.
+/// Spring Boot's launchers do the same.
+fn libraries(boot: &BootArchive) -> Result<Vec<Library<'_>>, PlanError> {
+    let found: Vec<Library<'_>> = boot
+        .archive
+        .entries()
+        .iter()
+        .filter(|entry| !entry.is_directory())
+        .filter_map(|entry| {
+            let path = library_path(boot, &entry.name)?;
+            Some(Library { entry: &entry.name, path, parts: entry.part().into_iter().collect() })
+        })
+        .collect();
+    let Some((index, text)) = boot.index("Spring-Boot-Classpath-Index")? else {
+        return Ok(found);
+    };
+    let path = || boot.archive.path().to_owned();
+    let order = classpath_index::parse(&text).map_err(|source| PlanError::ClasspathIndex {
+        path: path(),
+        index: index.clone(),
+        source,
+    })?;
+    let mut rank = BTreeMap::new();
+    for name in order {
+        // The first releases with an index left the directory out.
+        let entry = if boot.archive.entry(&name).is_some() { name } else { format!("{}{name}", boot.libraries) };
+        if library_path(boot, &entry).is_none() || boot.archive.entry(&entry).is_none() {
+            return Err(PlanError::MissingLibrary { path: path(), index, library: entry });
+        }
+        let next = rank.len();
+        rank.entry(entry).or_insert(next);
+    }
+    let mut sorted = found;
+    sorted.sort_by_key(|library| rank.get(library.entry).copied().unwrap_or(usize::MAX));
+    Ok(sorted)
+}
+
+fn library_path(boot: &BootArchive, entry: &str) -> Option<String> {
+    if let Some(name) = entry.strip_prefix(&boot.libraries) {
+        return Some(format!("lib/{name}"));
+    }
+    let provided = entry.strip_prefix(PROVIDED).filter(|_| boot.packaging == Packaging::War)?;
+    Some(format!("lib-provided/{provided}"))
+}
+
+/// A war's files outside of WEB-INF's classes and libraries, JSPs among them: the document root.
+fn web_content(boot: &BootArchive) -> impl Iterator<Item = (&str, String, Vec<Part>)> {
+    let outside = |name: &str| {
+        name.starts_with(&boot.classes)
+            || name.starts_with("META-INF/")
+            || name.starts_with(LOADER)
+            || name.ends_with(".idx")
+            || library_path(boot, name).is_some()
+    };
+    let entries = if boot.packaging == Packaging::War { boot.archive.entries() } else { &[] };
+    entries
+        .iter()
+        .filter(move |entry| !entry.is_directory() && !outside(&entry.name))
+        .map(|entry| (entry.name.as_str(), format!("{WEB_CONTENT}/{}", entry.name), entry.part().into_iter().collect()))
+}
+
+/// The application's own classes and resources, and META-INF.
+fn thin_jar(boot: &BootArchive, libraries: &[Library<'_>]) -> Result<ThinJar, PlanError> {
+    let mut manifest = boot.manifest.clone();
+    for attribute in DROPPED_ATTRIBUTES {
+        manifest.remove(attribute);
+    }
+    manifest.remove_digests();
+    manifest.set("Main-Class", &boot.start_class);
+    manifest.remove("Class-Path");
+    if !libraries.is_empty() {
+        let paths: Vec<String> = libraries.iter().map(|library| as_relative_url(&library.path)).collect();
+        manifest.set("Class-Path", &paths.join(" "));
+    }
+    let mut jar = ThinJar::default();
+    let taken = |NameTaken(name)| twice(boot, &name);
+    jar.add_bytes("META-INF/MANIFEST.MF", manifest.to_bytes()).map_err(taken)?;
+    let loader_registers = boot.archive.entry(LOADER_FILE_SYSTEM).is_some();
+    for entry in boot.archive.entries() {
+        let name = match entry.name.strip_prefix(&boot.classes) {
+            Some(name) => name,
+            None if entry.name == FILE_SYSTEM_SERVICE && loader_registers => continue,
+            None if entry.name.starts_with("META-INF/") && !belongs_to_the_archive(&entry.name) => &entry.name,
+            None => continue,
+        };
+        // IDEs leave a manifest among the classes; the archive's own is the one that counts.
+        if name.is_empty() || name.eq_ignore_ascii_case("META-INF/MANIFEST.MF") {
+            continue;
+        }
+        if entry.is_directory() {
+            jar.add_directory(name);
+        } else {
+            jar.add_file(name, entry.part()).map_err(taken)?;
+        }
+    }
+    Ok(jar)
+}
+
+/// Files in META-INF that describe the archive as it was: signatures of its entries, the list of its packages.
+fn belongs_to_the_archive(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let Some(file) = name.strip_prefix("META-INF/").filter(|file| !file.contains('/')) else { return false };
+    let signature = [".SF", ".RSA", ".DSA", ".EC"].iter().any(|ending| file.ends_with(ending));
+    signature || file.starts_with("SIG-") || file == "INDEX.LIST" || file == "MANIFEST.MF"
+}
+
+/// Class-Path holds URLs separated by spaces (JAR File Specification, "Class-Path Attribute").
+fn as_relative_url(path: &str) -> String {
+    let mut url = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'/'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b'+'
+            | b'@'
+            | b'$'
+            | b'!'
+            | b'('
+            | b')'
+            | b'='
+            | b','
+            | b'&'
+            | b'*'
+            | b'\'' => url.push(char::from(byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
+}
+
+/// The layers while they are filled.
+struct Layers {
+    names: Vec<String>,
+    files: Vec<BTreeMap<String, Vec<Part>>>,
+    application: usize,
+    rule: LayerRule,
+}
+
+enum LayerRule {
+    /// `layers.idx`, and its name in the archive.
+    Index { index: LayersIndex, name: String },
+    /// What Spring Boot's builds do by default: snapshots of libraries change more often than releases.
+    Default,
+}
+
+impl Layers {
+    fn of(boot: &BootArchive) -> Result<Self, PlanError> {
+        let Some((name, text)) = boot.index("Spring-Boot-Layers-Index")? else {
+            let names = ["dependencies", "snapshot-dependencies", "application"].map(str::to_owned).to_vec();
+            return Ok(Layers::new(names, 2, LayerRule::Default));
+        };
+        let index = LayersIndex::parse(&text).map_err(|source| PlanError::LayersIndex {
+            path: boot.archive.path().to_owned(),
+            index: name.clone(),
+            source,
+        })?;
+        let names: Vec<String> = index.names().map(str::to_owned).collect();
+        // Spring's extraction puts the application's jar where the index itself lies.
+        let application = index.layer_of(&name).or_else(|| index.layer_of(&boot.classes)).unwrap_or(names.len() - 1);
+        Ok(Layers::new(names, application, LayerRule::Index { index, name }))
+    }
+
+    fn new(names: Vec<String>, application: usize, rule: LayerRule) -> Self {
+        let files = names.iter().map(|_| BTreeMap::new()).collect();
+        Layers { names, files, application, rule }
+    }
+
+    /// Adds a library. Names in an archive are unique, so its path is too.
+    fn add(&mut self, boot: &BootArchive, entry: &str, path: &str, parts: Vec<Part>) -> Result<(), PlanError> {
+        let layer = match &self.rule {
+            LayerRule::Default => usize::from(entry.contains("SNAPSHOT")),
+            LayerRule::Index { index, name } => index.layer_of(entry).ok_or_else(|| PlanError::NoLayer {
+                path: boot.archive.path().to_owned(),
+                index: name.clone(),
+                entry: entry.to_owned(),
+            })?,
+        };
+        self.files[layer].insert(path.to_owned(), parts);
+        Ok(())
+    }
+
+    fn add_to_application(&mut self, path: &str, parts: Vec<Part>) -> Result<(), ()> {
+        match self.files[self.application].insert(path.to_owned(), parts) {
+            None => Ok(()),
+            Some(_) => Err(()),
+        }
+    }
+
+    /// Those that hold something, each with the directories that its files need.
+    fn into_layers(self) -> Vec<Layer> {
+        let application = self.application;
+        let named = self.names.into_iter().zip(self.files).enumerate();
+        named
+            .filter(|(_, (_, files))| !files.is_empty())
+            .map(|(number, (name, files))| Layer { name, application: number == application, entries: entries(files) })
+            .collect()
+    }
+}
+
+fn entries(files: BTreeMap<String, Vec<Part>>) -> Vec<Entry> {
+    let mut entries = Vec::with_capacity(files.len() + 2);
+    let mut directories = HashSet::new();
+    for (path, parts) in files {
+        let path = format!("{DIRECTORY}/{path}");
+        for (end, _) in path.match_indices('/') {
+            if directories.insert(path[..end].to_owned()) {
+                entries.push(Entry { path: path[..end].to_owned(), content: Content::Directory });
+            }
+        }
+        entries.push(Entry { path, content: Content::File { parts } });
+    }
+    entries
+}
+
+/// What the start class was compiled for; else the JDK that built the archive. Spring Boot 3 and later itself needs 17,
+/// whatever the application's own classes say.
+fn java_version(boot: &BootArchive) -> Result<Option<JavaVersion>, ArchiveError> {
+    let class = format!("{}{}.class", boot.classes, boot.start_class.replace('.', "/"));
+    let head = match boot.archive.entry(&class) {
+        Some(entry) => boot.archive.head::<8>(entry)?,
+        None => None,
+    };
+    // JVMS §4.1: magic, minor_version, major_version, big-endian.
+    let compiled = head.filter(|head| head.starts_with(&[0xca, 0xfe, 0xba, 0xbe]));
+    let compiled = compiled.and_then(|head| JavaVersion::from_class_file_major(u16::from_be_bytes([head[6], head[7]])));
+    let built = || boot.manifest.get("Build-Jdk-Spec").or_else(|| boot.manifest.get("Build-Jdk"))?.parse().ok();
+    let major =
+        boot.manifest.get("Spring-Boot-Version").and_then(|version| version.split('.').next()?.parse::<u16>().ok());
+    let floor = major.map(|major| JavaVersion(if major >= 3 { 17 } else { 8 }));
+    Ok(compiled.or_else(built).max(floor))
 }
