@@ -1,13 +1,12 @@
 //! Stage four, assemble: a base image and the application's layers become one image.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::base::{BaseImage, MAX_LAYERS};
 use super::config::{Runtime, configure};
 use super::{Descriptor, Digest, Manifest, MediaType, Platform};
 
-/// An image: its manifest and configuration, and where each layer's bytes are.
+/// An image: its manifest and configuration. The layers' bytes are in the cache, or still where the base is.
 #[derive(Debug, Clone)]
 pub struct Image {
     pub platform: Platform,
@@ -25,8 +24,6 @@ pub struct ImageLayer {
     pub descriptor: Descriptor,
     /// What the layer is called in `layers.idx`; none for the base's.
     pub name: Option<String>,
-    /// Where its bytes lie on this machine; the base's are where the base is.
-    pub path: Option<PathBuf>,
 }
 
 /// A layer of the application, made.
@@ -37,7 +34,6 @@ pub struct OwnLayer {
     pub diff_id: Digest,
     /// Bytes, compressed.
     pub size: u64,
-    pub path: PathBuf,
 }
 
 /// More layers than container engines take.
@@ -72,12 +68,10 @@ pub fn assemble(
         // A manifest has one family of types; the bytes behind the names are the same.
         descriptor: Descriptor { media_type: layer.media_type.to_oci(), ..layer.clone() },
         name: None,
-        path: None,
     });
     let of_application = own.iter().map(|layer| ImageLayer {
         descriptor: Descriptor::new(MediaType::OCI_LAYER_GZIP, layer.digest, layer.size),
         name: Some(layer.name.clone()),
-        path: Some(layer.path.clone()),
     });
     let layers: Vec<ImageLayer> = of_base.chain(of_application).collect();
 

@@ -1,6 +1,7 @@
 //! The image that an application is put on: its manifest and configuration, without its layers' bytes.
 
 use serde_json::Value;
+use shipit_builders::JavaVersion;
 
 use super::{Digest, Manifest, Platform};
 
@@ -13,6 +14,11 @@ pub struct BaseImage {
     pub digest: Digest,
     pub manifest: Manifest,
     pub config: Value,
+}
+
+/// The base image by default: a JRE of the smallest long-term support release that runs `java`'s classes.
+pub fn default_name(java: JavaVersion) -> String {
+    format!("public.ecr.aws/docker/library/eclipse-temurin:{}-jre", java.long_term_support())
 }
 
 /// A base image that no application can be put on.

@@ -7,6 +7,12 @@ use serde_json::{Map, Value, json};
 use super::Digest;
 use super::base::BaseImage;
 
+/// The JVM's flags by default: a task's memory is the application's, and a JVM without memory left does not limp on.
+pub const JVM_FLAGS: [&str; 2] = ["-XX:MaxRAMPercentage=75", "-XX:+ExitOnOutOfMemoryError"];
+
+/// Spring Boot's own default port.
+pub const DEFAULT_PORT: &str = "8080/tcp";
+
 /// The user that an application runs as where the base's is root: the `nonroot` of many minimal images.
 pub const NON_ROOT: &str = "65532:65532";
 

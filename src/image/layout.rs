@@ -11,8 +11,8 @@ use super::{Descriptor, Digest, Index, MediaType};
 /// The annotation in `index.json` that names an image (OCI image-spec 1.1, annotations.md).
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-const LAYOUT_FILE: &str = "oci-layout";
-const LAYOUT_VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(super) const LAYOUT_FILE: &str = "oci-layout";
+pub(super) const LAYOUT_VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A folder with `oci-layout`, `index.json` and `blobs/`.
 #[derive(Debug, Clone)]
@@ -85,20 +85,6 @@ impl Layout {
         self.write_at(&path, bytes)
     }
 
-    /// Takes a blob from a file: a hard link where the file system allows one, else a copy.
-    pub fn link(&self, digest: &Digest, from: &Path) -> Result<(), LayoutError> {
-        let path = self.blob_path(digest);
-        let size = fs::metadata(from).map_err(failed("read", from))?.len();
-        if fs::metadata(&path).is_ok_and(|file| file.len() == size) {
-            return Ok(());
-        }
-        let temporary = tempfile::Builder::new()
-            .prefix(".blob-")
-            .make_in(self.blobs(), |name| fs::hard_link(from, name).or_else(|_| fs::copy(from, name).map(drop)))
-            .map_err(failed("write", &path))?;
-        temporary.into_temp_path().persist(&path).map_err(|error| failed("write", &path)(error.error))
-    }
-
     /// The images of the layout.
     pub fn index(&self) -> Result<Index, LayoutError> {
         let path = self.root.join("index.json");
@@ -156,14 +142,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blobs_are_put_linked_read_and_swept() {
+    fn blobs_are_put_read_and_swept() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::create(&folder.path().join("layout")).unwrap();
-        let outside = folder.path().join("outside");
-        fs::write(&outside, b"linked").unwrap();
-
         layout.put(b"put").unwrap();
-        layout.link(&Digest::of(b"linked"), &outside).unwrap();
+        layout.put(b"of an earlier build").unwrap();
         let descriptor = Descriptor::of(MediaType::OCI_CONFIG, b"put");
         layout.set_index(vec![descriptor.clone()]).unwrap();
 
@@ -172,7 +155,6 @@ mod tests {
         opened.sweep(&HashSet::from([descriptor.digest])).unwrap();
         assert!(opened.has(&descriptor));
         assert!(!opened.blob_path(&Digest::of(b"linked")).exists());
-        assert!(outside.exists(), "only the layout's own name of the file is removed");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod digest;
 pub mod layout;
 pub mod manifest;
 pub mod media_type;
+pub mod output;
 pub mod platform;
 
 pub use descriptor::Descriptor;

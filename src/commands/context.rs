@@ -1,0 +1,196 @@
+//! What every command starts from: where the project is, what is set, and whom to tell.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use clap::{ArgAction, Args};
+
+use crate::image::cache::Cache;
+use crate::image::Digest;
+use crate::report::{CommandError, ErrorKind, Mode, Report};
+use crate::settings::{Environment, Given, Settings, SettingsError, Sources, environment, find_project_directory};
+
+/// The arguments that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The project's folder, in place of the nearest one upwards with a shipit.toml or a pom.xml.
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
+
+    /// The environment: what [env.NAME] of shipit.toml sets goes before the rest of the file.
+    #[arg(long, value_name = "NAME", env = environment::SHIPIT_ENV, global = true)]
+    env: Option<String>,
+
+    /// Print the result, and errors, as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Say nothing but warnings and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Say more.
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+impl Global {
+    pub fn mode(&self) -> Mode {
+        Mode { quiet: self.quiet, verbose: self.verbose, json: self.json }
+    }
+}
+
+/// What every command starts from.
+pub struct Context<'a> {
+    pub report: &'a Report,
+    /// The project's folder; none where there is none, which is fine for `--jar`.
+    pub project: Option<PathBuf>,
+    no_project: Option<SettingsError>,
+    start: PathBuf,
+    environment_name: Option<String>,
+    environment: Environment,
+    cache: OnceLock<Cache>,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(global: &Global, report: &'a Report) -> Result<Self, CommandError> {
+        let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let environment = Environment::of_process()?;
+        for warning in crate::settings::unknown_variables(&environment) {
+            report.warn(warning);
+        }
+        let (project, no_project) = match find_project_directory(&start) {
+            Ok(project) => (Some(project), None),
+            Err(error @ SettingsError::NoProject { .. }) => (None, Some(error)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Context {
+            report,
+            project,
+            no_project,
+            start,
+            environment_name: global.env.clone(),
+            environment,
+            cache: OnceLock::new(),
+        })
+    }
+
+    /// Everything that is set, with `flags` before all else.
+    pub fn settings(&self, flags: &Given) -> Result<Settings, CommandError> {
+        Ok(Settings::load(&Sources {
+            directory: self.project.as_deref(),
+            env: self.environment_name.as_deref(),
+            environment: &self.environment,
+            flags,
+        })?)
+    }
+
+    /// The project's folder, for what cannot do without one.
+    pub fn require_project(&mut self) -> Result<&Path, CommandError> {
+        match (&self.project, self.no_project.take()) {
+            (Some(project), _) => Ok(project),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Err(ErrorKind::Usage.error("there is no project here")),
+        }
+    }
+
+    /// The folder of the image layout and the release's record.
+    pub fn output(&self) -> PathBuf {
+        match &self.project {
+            Some(project) => project.join("target/shipit"),
+            None => self.start.join("shipit-out"),
+        }
+    }
+
+    /// Seconds since the Unix epoch that SOURCE_DATE_EPOCH names, where it is set.
+    pub fn source_date_epoch(&self) -> Result<Option<i64>, CommandError> {
+        let Some(text) = std::env::var_os(environment::SOURCE_DATE_EPOCH).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        match text.to_str().and_then(|text| text.parse().ok()).filter(|seconds| *seconds >= 0) {
+            Some(seconds) => Ok(Some(seconds)),
+            None => Err(ErrorKind::Usage.error(format!(
+                "the variable {} is '{}', not a number of seconds since 1970",
+                environment::SOURCE_DATE_EPOCH,
+                text.display()
+            ))),
+        }
+    }
+
+    pub fn cache(&self) -> Result<&Cache, CommandError> {
+        if let Some(cache) = self.cache.get() {
+            return Ok(cache);
+        }
+        let opened = Cache::open(&cache_directory()?).map_err(|error| ErrorKind::Other.error(error))?;
+        Ok(self.cache.get_or_init(|| opened))
+    }
+
+    /// Holds the project's output for this process: `exclusive` to write it, shared to read it. Whoever comes second
+    /// waits, and says so. The lock's file is in the cache, as `mvn clean` removes `target/`.
+    pub fn lock_output(&self, exclusive: bool) -> Result<OutputLock, CommandError> {
+        // target/ may not be there yet; the folder around it is what tells projects apart.
+        let project = self.project.as_deref().unwrap_or(&self.start);
+        let key = project.canonicalize().unwrap_or_else(|_| project.to_owned());
+        let folder = self.cache()?.root().join("locks");
+        let path = folder.join(Digest::of(key.as_os_str().as_encoded_bytes()).hex());
+        let failed = |error: std::io::Error| {
+            ErrorKind::Other.error(format!("cannot lock the project through {}: {error}", path.display()))
+        };
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        let attempt = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+        match attempt {
+            Ok(()) => Ok(OutputLock { _file: Some(file) }),
+            Err(TryLockError::WouldBlock) => {
+                self.report.note(format!(
+                    "another shipit is at work on {}; waiting for it to finish",
+                    project.display()
+                ));
+                if exclusive { file.lock() } else { file.lock_shared() }.map_err(failed)?;
+                Ok(OutputLock { _file: Some(file) })
+            }
+            // Some network file systems know no locks. Two builds at once are rare; no build at all would be worse.
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
+                self.report.warn(format!(
+                    "the file system of {} has no locks: do not run two builds of one project at once",
+                    path.display()
+                ));
+                Ok(OutputLock { _file: None })
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+/// Held while the project's output is read or written.
+pub struct OutputLock {
+    _file: Option<File>,
+}
+
+/// SHIPIT_CACHE_DIR, else `shipit` in the user's cache folder (XDG base directory specification).
+fn cache_directory() -> Result<PathBuf, CommandError> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set(environment::SHIPIT_CACHE_DIR)
+        .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("shipit")))
+        .or_else(|| set("HOME").map(|home| home.join(".cache/shipit")))
+        .ok_or_else(|| {
+            ErrorKind::Usage.error(format!(
+                "there is no cache folder, as HOME is not set; set {} to a folder that can be written to",
+                environment::SHIPIT_CACHE_DIR
+            ))
+        })
+}
+
+/// Runs what waits for the network.
+pub fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| ErrorKind::Other.error(format!("cannot start the threads of the network: {error}")))?;
+    let result = runtime.block_on(future);
+    // What is still under way (a name look-up that hangs, say) must not keep the process.
+    runtime.shutdown_background();
+    result
+}
