@@ -2,4 +2,5 @@
 
 pub mod http;
 pub mod image;
+pub mod report;
 pub mod settings;
