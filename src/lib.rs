@@ -5,5 +5,6 @@ pub mod git;
 pub mod http;
 pub mod image;
 pub mod release;
+pub mod report;
 pub mod settings;
 pub mod version;
