@@ -7,13 +7,18 @@
 pub mod application;
 pub mod archive;
 pub mod boot_archive;
+mod build_tool;
+mod built_archive;
 pub mod classpath_index;
 pub mod java;
 pub mod layers_index;
+mod lineage;
 pub mod manifest;
 pub mod package;
 pub mod plan;
+pub mod pom;
 pub mod project;
+mod reactor;
 mod thin_jar;
 
 pub use application::{Application, Artifact, Content, Entry, Layer, Part};

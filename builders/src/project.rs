@@ -1,8 +1,14 @@
 //! Stage one, detect: what is in this directory?
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::JavaVersion;
+use crate::build_tool;
+use crate::lineage::{self, BootPlugin, Lineage};
+use crate::pom::{Pom, PomError};
+use crate::reactor;
 
 /// A project that shipit knows how to build.
 #[derive(Debug, Clone)]
@@ -17,6 +23,8 @@ pub struct Project {
     pub tool: BuildTool,
     /// The Java release that the project's compiler settings name, where they can be read without running Maven.
     pub java: Option<JavaVersion>,
+    /// What the user should know of how the project will be built; a sentence each.
+    pub notices: Vec<String>,
 }
 
 /// What runs the project's build.
@@ -35,11 +43,173 @@ pub struct DetectOptions {
     pub module: Option<String>,
 }
 
+/// Why there is nothing to build.
 #[derive(Debug, thiserror::Error)]
-pub enum DetectError {}
+pub enum DetectError {
+    #[error("cannot look into '{directory}': {source}")]
+    Directory { directory: PathBuf, source: io::Error },
+    #[error(
+        "no project in '{directory}': there is no pom.xml. Run shipit in a Maven project, name one with -C, or a \
+         finished jar with --jar"
+    )]
+    NoProject { directory: PathBuf },
+    #[error(
+        "'{directory}' is a Gradle project, which shipit does not build yet. Run `./gradlew bootJar`, and give shipit \
+         the jar with --jar"
+    )]
+    Gradle { directory: PathBuf },
+    #[error(transparent)]
+    Pom(#[from] PomError),
+    #[error(
+        "'{root}' has no Maven wrapper, and there is no `mvn` on the PATH. Add a wrapper (`mvn wrapper:wrapper` where \
+         Maven is installed) or install Maven"
+    )]
+    NoMaven { root: PathBuf },
+    #[error(
+        "nothing in '{directory}' makes a Spring Boot jar: no module of packaging jar or war uses \
+         spring-boot-maven-plugin. Add it to <build><plugins> of the application's pom.xml"
+    )]
+    NotSpringBoot { directory: PathBuf },
+    #[error(
+        "'{directory}' has several Spring Boot modules: {}. Choose one with --module or the setting build.module",
+        .modules.join(", ")
+    )]
+    SeveralModules { directory: PathBuf, modules: Vec<String> },
+    #[error("'{root}' has no module '{module}'. It has: {}", .known.join(", "))]
+    NoSuchModule { root: PathBuf, module: String, known: Vec<String> },
+    #[error("module '{module}' makes no jar or war (its packaging is '{packaging}'), so there is nothing to run")]
+    NotAnApplication { module: String, packaging: String },
+}
 
 /// Finds out how the project in `directory` is built, without running anything.
 pub fn detect(directory: &Path, options: &DetectOptions) -> Result<Project, DetectError> {
-    let _ = (directory, options);
-    todo!()
+    let path = std::env::var_os("PATH");
+    let directory = fs::canonicalize(directory)
+        .map_err(|source| DetectError::Directory { directory: directory.to_owned(), source })?;
+    if !directory.join("pom.xml").is_file() {
+        let gradle = ["build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"];
+        return Err(if gradle.iter().any(|name| directory.join(name).is_file()) {
+            DetectError::Gradle { directory }
+        } else {
+            DetectError::NoProject { directory }
+        });
+    }
+    let mut notices = Vec::new();
+    let (root, wrapper) = root_and_wrapper(&directory);
+    let chosen = match &options.module {
+        Some(module) => named_module(&root, module)?,
+        None => bootable_module(&directory, &root)?,
+    };
+    let tool = match wrapper.or_else(|| build_tool::maven_on(path.as_deref())) {
+        Some(tool) => tool,
+        None => return Err(DetectError::NoMaven { root }),
+    };
+    match &tool {
+        BuildTool::Maven { program } if build_tool::wrapper_without_properties(&root) => notices.push(format!(
+            "mvnw lacks its .mvn/wrapper/maven-wrapper.properties, so '{}' of the PATH builds the project",
+            program.display()
+        )),
+        BuildTool::Maven { program } => {
+            notices.push(format!("the project has no Maven wrapper, so '{}' of the PATH builds it", program.display()))
+        }
+        BuildTool::MavenWrapper { script, .. } if build_tool::has_windows_line_ends(script) => notices.push(
+            "mvnw has Windows line ends, and is handed to the shell without them; the line `mvnw text eol=lf` in \
+             .gitattributes mends it"
+                .to_owned(),
+        ),
+        BuildTool::MavenWrapper { .. } => {}
+    }
+    Ok(Project {
+        java: chosen.java(),
+        name: chosen.module().artifact_id.clone(),
+        module: chosen.module().directory.clone(),
+        root,
+        tool,
+        notices,
+    })
+}
+
+/// The highest directory that aggregates `directory` and has a wrapper; without any wrapper the highest at all, with
+/// the wrapper of a directory above it in the same repository.
+fn root_and_wrapper(directory: &Path) -> (PathBuf, Option<BuildTool>) {
+    let chain = reactor::aggregators(directory);
+    for candidate in chain.iter().rev() {
+        if let Some(wrapper) = build_tool::wrapper_in(candidate) {
+            return (candidate.clone(), Some(wrapper));
+        }
+    }
+    let root = chain.into_iter().next_back().unwrap_or_else(|| directory.to_owned());
+    let repository = root.ancestors().position(|above| above.join(".git").exists());
+    let wrapper = root.ancestors().take(repository.map_or(0, |depth| depth + 1)).find_map(build_tool::wrapper_in);
+    (root, wrapper)
+}
+
+fn lineage(root: &Path, pom: Pom) -> Lineage {
+    let arguments = lineage::configured_arguments(root);
+    Lineage::of(pom, lineage::user_properties(arguments.iter().map(String::as_str)))
+}
+
+fn named_module(root: &Path, module: &str) -> Result<Lineage, DetectError> {
+    let modules = reactor::modules(root)?;
+    let wanted = module.strip_prefix(':').unwrap_or(module);
+    let path = fs::canonicalize(root.join(wanted)).ok();
+    let by_path = modules.iter().find(|pom| Some(&pom.directory) == path.as_ref());
+    let Some(pom) = modules.iter().find(|pom| pom.artifact_id == wanted).or(by_path) else {
+        let known = modules.iter().map(|pom| pom.artifact_id.clone()).collect();
+        return Err(DetectError::NoSuchModule { root: root.to_owned(), module: module.to_owned(), known });
+    };
+    if !makes_an_archive(pom) {
+        return Err(DetectError::NotAnApplication { module: module.to_owned(), packaging: pom.packaging.clone() });
+    }
+    Ok(lineage(root, pom.clone()))
+}
+
+/// The one module at or below `directory` that makes a Spring Boot archive.
+fn bootable_module(directory: &Path, root: &Path) -> Result<Lineage, DetectError> {
+    let modules = reactor::modules(directory)?;
+    let mut candidates: Vec<Lineage> =
+        modules.into_iter().filter(makes_an_archive).map(|pom| lineage(root, pom)).collect();
+    candidates.retain(|module| module.boot_plugin() != BootPlugin::Absent);
+    let seen = |module: &Lineage| matches!(module.boot_plugin(), BootPlugin::Declared | BootPlugin::Inherited);
+    if candidates.iter().any(seen) {
+        candidates.retain(seen);
+    }
+    // A parent often gives the plugin to libraries too; what sets the application apart is its main class.
+    if candidates.len() > 1 && candidates.iter().any(|module| has_application_class(&module.module().directory)) {
+        candidates.retain(|module| has_application_class(&module.module().directory));
+    }
+    if candidates.len() > 1 {
+        let modules = candidates.iter().map(|module| module.module().artifact_id.clone()).collect();
+        return Err(DetectError::SeveralModules { directory: directory.to_owned(), modules });
+    }
+    candidates.pop().ok_or_else(|| DetectError::NotSpringBoot { directory: directory.to_owned() })
+}
+
+fn makes_an_archive(pom: &Pom) -> bool {
+    matches!(pom.packaging.as_str(), "jar" | "war")
+}
+
+/// Whether the sources of a module hold a class that starts Spring Boot.
+fn has_application_class(module: &Path) -> bool {
+    let mut waiting = vec![module.join("src/main")];
+    while let Some(directory) = waiting.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            // Links are not followed: they may lead around in a circle.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "java" || ending == "kt" || ending == "groovy") {
+                let text = fs::read(&path).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                if ["@SpringBootApplication", "SpringApplication.run", "SpringApplicationBuilder", "runApplication<"]
+                    .iter()
+                    .any(|sign| text.contains(sign))
+                {
+                    return true;
+                }
+            }
+        }
+    }
+    false
 }
