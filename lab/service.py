@@ -1,7 +1,7 @@
 """Prepares and looks at an ECS service in the lab, the way its owner would have done before shipit comes.
 
   service create   cluster, load balancer, target group, log group, first task definition and service
-  service wait     until the running tasks are as many as wanted and the deployment has ended
+  service wait     until the deployment has ended, the wanted tasks run, and the address answers (--url)
 
 Addresses and keys come from the environment (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_REGION). `create` prints one
 JSON object: cluster, service, container, taskDefinition, url.
@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+import urllib.request
 
 import boto3
 from botocore.config import Config
@@ -125,6 +126,16 @@ def create(options):
     }))
 
 
+def answers(url):
+    if url is None:
+        return True
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
 def wait(options):
     ecs = client("ecs")
     deadline = time.monotonic() + options.seconds
@@ -132,7 +143,8 @@ def wait(options):
         service = ecs.describe_services(cluster=options.cluster, services=[options.name])["services"][0]
         primary = next(one for one in service["deployments"] if one["status"] == "PRIMARY")
         state = f"{service['runningCount']} of {service['desiredCount']} running, {primary.get('rolloutState')}"
-        if primary.get("rolloutState") == "COMPLETED" and service["runningCount"] == service["desiredCount"]:
+        full = service["runningCount"] == service["desiredCount"]
+        if primary.get("rolloutState") == "COMPLETED" and full and answers(options.url):
             return
         if primary.get("rolloutState") == "FAILED":
             sys.exit(f"lab: {options.name} failed: {primary.get('rolloutStateReason')}")
@@ -162,6 +174,7 @@ def main():
     verb.add_argument("--cluster", required=True)
     verb.add_argument("--name", required=True)
     verb.add_argument("--seconds", type=int, default=120)
+    verb.add_argument("--url", help="wait until this address answers, too")
 
     options = parser.parse_args()
     options.run(options)
