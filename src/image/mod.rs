@@ -2,12 +2,18 @@
 //!
 //! Nothing here reaches the network, and no clock, host name, path or thread count reaches a hashed byte.
 
+pub mod cache;
+pub mod deflate;
 pub mod descriptor;
 pub mod digest;
+pub mod gzip;
+pub mod layer;
 pub mod manifest;
 pub mod media_type;
 pub mod platform;
+pub mod tar;
 
+pub use cache::Cache;
 pub use descriptor::Descriptor;
 pub use digest::Digest;
 pub use manifest::{Index, Manifest};
