@@ -4,15 +4,21 @@
 
 pub mod assemble;
 pub mod base;
+pub mod cache;
 pub mod config;
+pub mod deflate;
 pub mod descriptor;
 pub mod digest;
+pub mod gzip;
+pub mod layer;
 pub mod layout;
 pub mod manifest;
 pub mod media_type;
 pub mod output;
 pub mod platform;
+pub mod tar;
 
+pub use cache::Cache;
 pub use descriptor::Descriptor;
 pub use digest::Digest;
 pub use manifest::{Index, Manifest};

@@ -10,9 +10,9 @@ use std::str::FromStr;
 use serde_json::json;
 
 use super::assemble::Image;
-use super::cache::{Cache, CacheError};
+use super::cache::CacheError;
 use super::layout::{LAYOUT_FILE, LAYOUT_VERSION, Layout, LayoutError, REF_NAME};
-use super::{Descriptor, Digest, Index, MediaType, tar};
+use super::{Cache, Descriptor, Digest, Index, MediaType, tar};
 use crate::files::write_atomically;
 
 /// Where a complete image goes, and in which form.
@@ -40,6 +40,8 @@ pub enum OutputError {
     Layout(#[from] LayoutError),
     #[error(transparent)]
     Cache(#[from] CacheError),
+    #[error("the layer {0} is no longer in the cache; build again")]
+    Missing(Digest),
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
@@ -82,7 +84,8 @@ fn write_layout(folder: &Path, image: &Image, name: Name<'_>, cache: &Cache) -> 
 fn write_archive(path: &Path, image: &Image, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
     let mut layers = Vec::new();
     for layer in &image.layers {
-        layers.push((cache.existing(&layer.descriptor.digest)?, &layer.descriptor));
+        let digest = layer.descriptor.digest;
+        layers.push((cache.blob(&digest).ok_or(OutputError::Missing(digest))?, &layer.descriptor));
     }
     write_atomically(path, |file| {
         let mut archive = BufWriter::with_capacity(256 * 1024, file);
