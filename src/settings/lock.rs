@@ -195,7 +195,21 @@ mod tests {
     fn the_file_is_in_a_fixed_order() {
         let mut lock = pinned();
         lock.pin("a.example/base:1", Digest::of(b"a"));
-        insta::assert_snapshot!(lock.to_text().unwrap());
+        insta::assert_snapshot!(lock.to_text().unwrap(), @r#"
+        # Written by shipit, to be committed: it pins what the image is built on. `shipit update` moves it.
+        layer-format = 1
+
+        [[base]]
+        reference = "a.example/base:1"
+        digest = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+
+        [[base]]
+        reference = "public.ecr.aws/docker/library/eclipse-temurin:21-jre"
+        digest = "sha256:1bc04b5291c26a46d918139138b992d2de976d6851d0893b0476b85bfbdfc6e6"
+
+        [base.platforms]
+        "linux/amd64" = "sha256:05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f"
+        "#);
     }
 
     #[test]
@@ -209,7 +223,12 @@ mod tests {
     fn a_damaged_lock_is_an_error_that_shows_where() {
         let error =
             Lock::parse(Path::new(FILE_NAME), "layer-format = 1\n[[base]]\nreference = \"a\"\ndigest = \"sha256:0\"\n");
-        insta::assert_snapshot!(error.unwrap_err());
+        insta::assert_snapshot!(error.unwrap_err(), @r#"
+        shipit.lock:4:10: 'sha256:0' is not a digest of the form sha256:<64 lower-case hex digits>
+           |
+         4 | digest = "sha256:0"
+           |          ^^^^^^^^^^
+        "#);
         let error = Lock::parse(Path::new(FILE_NAME), "layer-format = 1\nsomething = 2\n").unwrap_err();
         assert!(error.to_string().starts_with("shipit.lock:2:1: unknown field `something`"), "{error}");
     }
@@ -217,6 +236,6 @@ mod tests {
     #[test]
     fn a_newer_layer_format_is_refused() {
         let error = Lock::parse(Path::new(FILE_NAME), "layer-format = 2\n").unwrap_err();
-        insta::assert_snapshot!(error);
+        insta::assert_snapshot!(error, @"shipit.lock: layer-format = 2 is newer than this shipit, which knows 1; update shipit");
     }
 }
