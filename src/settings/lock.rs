@@ -122,9 +122,9 @@ impl Lock {
     }
 
     /// Writes the lock to `path` through a temporary file, unless that is what the file says already. Returns whether
-    /// it was written.
+    /// it was written. A file that cannot be read as a lock is an error, and stays as it is.
     pub fn write(&self, path: &Path) -> Result<bool, SettingsError> {
-        if Self::read(path).is_ok_and(|present| present.as_ref() == Some(self)) {
+        if Self::read(path)?.as_ref() == Some(self) {
             return Ok(false);
         }
         let failed = |source| SettingsError::Write { path: path.to_owned(), source };
@@ -231,6 +231,15 @@ mod tests {
         "#);
         let error = Lock::parse(Path::new(FILE_NAME), "layer-format = 1\nsomething = 2\n").unwrap_err();
         assert!(error.to_string().starts_with("shipit.lock:2:1: unknown field `something`"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_lock_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        std::fs::write(&path, "layer-format = 2\n").unwrap();
+        assert!(pinned().write(&path).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "layer-format = 2\n");
     }
 
     #[test]

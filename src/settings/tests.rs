@@ -439,3 +439,11 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn deep_nesting_does_not_overflow_the_stack() {
+    for source in [format!("a = {}{}", "[".repeat(20_000), "]".repeat(20_000)), format!("{}a = 1", "a.".repeat(20_000))]
+    {
+        assert!(file::File::parse(Path::new(FILE_NAME), source).is_err());
+    }
+}
