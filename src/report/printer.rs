@@ -9,6 +9,8 @@ use anstyle::Style;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
+use crate::settings::environment;
+
 /// A result that could not be delivered: standard output is closed, or the disk behind it is full.
 #[derive(Debug, thiserror::Error)]
 #[error("the result could not be written to standard output")]
@@ -30,7 +32,7 @@ pub(super) struct Printer {
 impl Printer {
     /// The process's own streams. Progress is live where standard error is a terminal that a person looks at.
     pub fn of_process() -> Self {
-        let attended = io::stderr().is_terminal() && std::env::var_os("CI").is_none_or(|ci| ci.is_empty());
+        let attended = io::stderr().is_terminal() && environment::CI.value().is_none_or(|ci| ci == "false");
         let target = if attended { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Printer {
             out: Mutex::new(Box::new(io::stdout())),
@@ -151,4 +153,43 @@ impl Write for Buffer {
 /// A thread that panicked while it wrote leaves at worst half a line: no reason to fall silent.
 pub(super) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{CommandError, ErrorKind};
+
+    /// A pipe whose reader has gone.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn a_closed_standard_output_is_an_error_and_a_closed_standard_error_is_none() {
+        let (mut printer, _) = Printer::captured();
+        printer.out = Mutex::new(Box::new(Closed));
+        printer.err = Mutex::new(Box::new(Closed));
+        printer.words(Style::new(), "note", ": ", "nobody reads this");
+        let error = CommandError::from(printer.result("sha256:00").unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Other);
+        assert!(error.to_string().starts_with("the result could not be written to standard output"), "{error}");
+        assert!(printer.object(&1).is_err());
+    }
+
+    #[test]
+    fn labels_are_coloured_where_colours_are_shown() {
+        let (mut printer, captured) = Printer::captured();
+        printer.colours = true;
+        printer.words(anstyle::AnsiColor::Red.on_default(), "error", ": ", "\u{1b}[32mtext");
+        assert_eq!(captured.stderr(), "\u{1b}[31merror\u{1b}[0m: text\n");
+    }
 }

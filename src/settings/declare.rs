@@ -78,7 +78,11 @@ macro_rules! settings {
                     Section::$section,
                     stringify!($field),
                     concat!($($doc),*).trim_ascii(),
-                    super::setting::Notes { $( $note: $text, )* ..super::setting::Notes::NONE },
+                    {
+                        let mut notes = super::setting::Notes::NONE;
+                        $( notes.$note = $text; )*
+                        notes
+                    },
                 ),
             )* )*]
         }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::environment;
 use super::setting::{self, Setting};
 use super::table::Section;
-use super::value::Shape;
+use super::value::{Scalar, Shape};
 
 const INTRODUCTION: &str = "\
 # Settings
@@ -51,6 +52,10 @@ pub fn markdown() -> String {
             text.push_str(&row(setting));
         }
     }
+    text.push_str("\n## Other variables\n\n| variable | what it does |\n|---|---|\n");
+    for variable in environment::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", variable.name, variable.about);
+    }
     text
 }
 
@@ -62,11 +67,20 @@ fn row(setting: &Setting) -> String {
         (Some(flag), _) => code(&format!("--{flag} {}", setting.placeholder)),
         (None, _) => String::new(),
     };
+    // What a text or a table is, the example says better than words.
+    let expected = match setting.shape {
+        Shape::Table => String::new(),
+        _ if setting.expected.ends_with(<String as Scalar>::EXPECTED)
+            || setting.expected.ends_with(<String as Scalar>::EXPECTED_MANY) =>
+        {
+            String::new()
+        }
+        _ => format!("Takes {}. ", cell(&setting.expected)),
+    };
     format!(
-        "| `{}` | {} Takes {}: `{} = {}` | {} | {flag} | `{}` | {} |\n",
+        "| `{}` | {} {expected}`{} = {}` | {} | {flag} | `{}` | {} |\n",
         setting.path,
         cell(setting.about),
-        cell(&setting.expected),
         setting.key,
         cell(setting.example),
         cell(setting.default),

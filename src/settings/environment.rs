@@ -12,32 +12,48 @@ use super::error::SettingsError;
 /// What the variables of settings begin with.
 pub const PREFIX: &str = "SHIPIT_";
 
-/// The environment of shipit.toml, as `--env` names it.
-pub const SHIPIT_ENV: &str = "SHIPIT_ENV";
+/// A variable that belongs to no setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+}
 
-/// The folder of the cache, in place of the user's cache folder.
-pub const SHIPIT_CACHE_DIR: &str = "SHIPIT_CACHE_DIR";
+pub const SHIPIT_ENV: Variable =
+    Variable { name: "SHIPIT_ENV", about: "The environment of shipit.toml, where `--env` does not name one." };
 
-/// The build's time in seconds since 1970 (reproducible-builds.org/specs/source-date-epoch).
-pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+pub const SHIPIT_CACHE_DIR: Variable =
+    Variable { name: "SHIPIT_CACHE_DIR", about: "The folder of the cache, in place of the user's cache folder." };
 
-/// Set by CI services: progress is then plain lines.
-pub const CI: &str = "CI";
+pub const SOURCE_DATE_EPOCH: Variable = Variable {
+    name: "SOURCE_DATE_EPOCH",
+    about: "The build's time in the tag, in seconds since 1970 (reproducible-builds.org/specs/source-date-epoch).",
+};
 
-/// Any value but an empty one turns colours off (no-color.org).
-pub const NO_COLOR: &str = "NO_COLOR";
+pub const CI: Variable = Variable { name: "CI", about: "Set by CI services: progress is then plain lines." };
 
-/// The folder of Docker's config.json, with registry credentials.
-pub const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
+pub const NO_COLOR: Variable =
+    Variable { name: "NO_COLOR", about: "Any value but an empty one turns colours off (no-color.org)." };
 
-/// The variables with shipit's prefix that are no setting.
-pub(super) const OWN: &[&str] = &[SHIPIT_ENV, SHIPIT_CACHE_DIR];
+pub const DOCKER_CONFIG: Variable =
+    Variable { name: "DOCKER_CONFIG", about: "The folder of Docker's config.json, which has registry credentials." };
+
+/// All of them, in the order of the documentation.
+pub const ALL: &[Variable] = &[SHIPIT_ENV, SHIPIT_CACHE_DIR, SOURCE_DATE_EPOCH, CI, NO_COLOR, DOCKER_CONFIG];
+
+impl Variable {
+    /// The variable's value in this process; `None` where it is empty, too.
+    pub fn value(&self) -> Option<OsString> {
+        std::env::var_os(self.name).filter(|value| !value.is_empty())
+    }
+}
 
 /// The variables with shipit's prefix, read once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Variables(BTreeMap<String, String>);
 
-impl Environment {
+impl Variables {
     /// That of this process. A variable that is set to nothing counts as not set, as CI services define their
     /// variables that way.
     pub fn of_process() -> Result<Self, SettingsError> {
@@ -54,7 +70,7 @@ impl Environment {
                 ours.insert(name.to_owned(), value);
             }
         }
-        Ok(Environment(ours))
+        Ok(Variables(ours))
     }
 
     /// The value of the variable `name`, which begins with the prefix.

@@ -12,7 +12,7 @@ use super::nearest::nearest;
 use super::setting::{self, Setting};
 use super::source_line::{SourceLine, line_of};
 use super::table::Section;
-use super::value::{Data, Item};
+use super::value::{Data, Entry, Item};
 
 /// The file's name.
 pub const FILE_NAME: &str = "shipit.toml";
@@ -101,10 +101,16 @@ fn section(name: &str, key: &Range<usize>, parent: &str, allowed: &[Section]) ->
     }
     let text = if Section::ALL.iter().any(|section| section.name() == name) {
         format!("[{name}] cannot differ per environment; [{parent}] may have {}", names.join(", "))
-    } else if let Some(setting) = setting::all().iter().find(|setting| parent.is_empty() && setting.key == name) {
-        format!("unknown key '{name}'; '{name}' is a setting of [{}]", setting.section.name())
     } else {
-        let place = if parent.is_empty() { String::new() } else { format!(" in [{parent}]") };
+        let (place, prefix) = match parent {
+            "" => (String::new(), String::new()),
+            _ => (format!(" in [{parent}]"), format!("{parent}.")),
+        };
+        let home = allowed.iter().find(|section| setting::of(**section).any(|setting| setting.key == name));
+        if let Some(home) = home {
+            let text = format!("unknown key '{name}'{place}; '{name}' is a setting of [{prefix}{}]", home.name());
+            return Err(Problem { span: key.clone(), text });
+        }
         match nearest(name, names.iter().copied()) {
             Some(near) => format!("unknown key '{name}'{place}; did you mean '{near}'?"),
             None => format!("unknown key '{name}'{place}; known are {}", names.join(", ")),
@@ -155,7 +161,7 @@ pub(super) fn wrong_value(setting: &Setting, name: &str, problem: &str) -> Strin
 }
 
 /// The entries of a table, which `value` must be.
-fn entries<'a>(value: &'a Item, name: &str, key: &Range<usize>) -> Result<&'a [(String, Range<usize>, Item)], Problem> {
+fn entries<'a>(value: &'a Item, name: &str, key: &Range<usize>) -> Result<&'a [Entry], Problem> {
     match &value.data {
         Data::Table(entries) => Ok(entries),
         _ => Err(Problem { span: key.clone(), text: format!("'{name}' must be a table: [{name}]") }),

@@ -122,9 +122,9 @@ impl Lock {
     }
 
     /// Writes the lock to `path` through a temporary file, unless that is what the file says already. Returns whether
-    /// it was written.
+    /// it was written. A file that cannot be read as a lock is an error, and stays as it is.
     pub fn write(&self, path: &Path) -> Result<bool, SettingsError> {
-        if Self::read(path).is_ok_and(|present| present.as_ref() == Some(self)) {
+        if Self::read(path)?.as_ref() == Some(self) {
             return Ok(false);
         }
         let failed = |source| SettingsError::Write { path: path.to_owned(), source };
@@ -195,7 +195,21 @@ mod tests {
     fn the_file_is_in_a_fixed_order() {
         let mut lock = pinned();
         lock.pin("a.example/base:1", Digest::of(b"a"));
-        insta::assert_snapshot!(lock.to_text().unwrap());
+        insta::assert_snapshot!(lock.to_text().unwrap(), @r#"
+        # Written by shipit, to be committed: it pins what the image is built on. `shipit update` moves it.
+        layer-format = 1
+
+        [[base]]
+        reference = "a.example/base:1"
+        digest = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+
+        [[base]]
+        reference = "public.ecr.aws/docker/library/eclipse-temurin:21-jre"
+        digest = "sha256:1bc04b5291c26a46d918139138b992d2de976d6851d0893b0476b85bfbdfc6e6"
+
+        [base.platforms]
+        "linux/amd64" = "sha256:05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f"
+        "#);
     }
 
     #[test]
@@ -209,14 +223,28 @@ mod tests {
     fn a_damaged_lock_is_an_error_that_shows_where() {
         let error =
             Lock::parse(Path::new(FILE_NAME), "layer-format = 1\n[[base]]\nreference = \"a\"\ndigest = \"sha256:0\"\n");
-        insta::assert_snapshot!(error.unwrap_err());
+        insta::assert_snapshot!(error.unwrap_err(), @r#"
+        shipit.lock:4:10: 'sha256:0' is not a digest of the form sha256:<64 lower-case hex digits>
+           |
+         4 | digest = "sha256:0"
+           |          ^^^^^^^^^^
+        "#);
         let error = Lock::parse(Path::new(FILE_NAME), "layer-format = 1\nsomething = 2\n").unwrap_err();
         assert!(error.to_string().starts_with("shipit.lock:2:1: unknown field `something`"), "{error}");
     }
 
     #[test]
+    fn what_is_no_lock_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        std::fs::write(&path, "layer-format = 2\n").unwrap();
+        assert!(pinned().write(&path).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "layer-format = 2\n");
+    }
+
+    #[test]
     fn a_newer_layer_format_is_refused() {
         let error = Lock::parse(Path::new(FILE_NAME), "layer-format = 2\n").unwrap_err();
-        insta::assert_snapshot!(error);
+        insta::assert_snapshot!(error, @"shipit.lock: layer-format = 2 is newer than this shipit, which knows 1; update shipit");
     }
 }

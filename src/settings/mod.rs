@@ -25,7 +25,7 @@ mod value;
 use std::path::{Path, PathBuf};
 
 pub use documentation::markdown;
-pub use environment::Environment;
+pub use environment::Variables;
 pub use error::SettingsError;
 pub use file::FILE_NAME;
 pub use flags::{BUILD, Flags, Given, IMAGE, REGISTRY, SERVICE};
@@ -42,9 +42,9 @@ pub use tests_mode::TestsMode;
 pub struct Sources<'a> {
     /// The folder that may have a shipit.toml; `None` where there is no project.
     pub directory: Option<&'a Path>,
-    /// The environment whose `[env.NAME]` tables hold: `--env NAME`.
+    /// The environment whose `[env.NAME]` tables hold: `--env NAME`. The variable SHIPIT_ENV where it is `None`.
     pub env: Option<&'a str>,
-    pub environment: &'a Environment,
+    pub variables: &'a Variables,
     pub flags: &'a Given,
 }
 
@@ -56,7 +56,8 @@ impl Settings {
             Some(directory) => file::File::read(&display_path(directory))?,
             None => None,
         };
-        Self::read(resolve::resolve(file.as_ref(), sources.env, sources.environment, sources.flags)?)
+        let env = sources.env.or(sources.variables.get(environment::SHIPIT_ENV.name));
+        Self::read(resolve::resolve(file.as_ref(), env, sources.variables, sources.flags)?)
     }
 
     /// Who set the setting `path` (`service.memory`; an entry of a table: `service.env.TZ`). `None` where nobody did.
@@ -74,8 +75,8 @@ impl Settings {
 }
 
 /// Variables that look like a setting's and are none, each as a warning.
-pub fn unknown_variables(environment: &Environment) -> Vec<String> {
-    resolve::unknown_variables(environment)
+pub fn unknown_variables(variables: &Variables) -> Vec<String> {
+    resolve::unknown_variables(variables)
 }
 
 /// shipit.toml in `directory`, without a leading `./` that messages do not need.

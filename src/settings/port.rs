@@ -50,15 +50,15 @@ impl FromStr for Port {
 }
 
 impl Scalar for Port {
-    const EXPECTED: &'static str = "a port";
-    const EXPECTED_MANY: &'static str = "ports";
+    const EXPECTED: &'static str = "a port from 1 to 65535, with or without /tcp or /udp";
+    const EXPECTED_MANY: &'static str = "ports from 1 to 65535, with or without /tcp or /udp";
     const EXAMPLE: &'static str = "8080";
     const EXAMPLE_MANY: &'static str = "[8080, \"8125/udp\"]";
     const PLACEHOLDER: &'static str = "PORT";
     const WRITTEN: &'static [Written] = &[Written::Quoted, Written::Number];
 
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse::<Port>().map_err(|error| error.to_string())
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 

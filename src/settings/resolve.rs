@@ -1,8 +1,9 @@
 //! The order of precedence: flag, environment variable, `[env.NAME]` of shipit.toml, shipit.toml.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::environment::Environment;
+use super::environment::{self, Variables};
 use super::error::SettingsError;
 use super::file::{File, Layer, wrong_value};
 use super::flags::Given;
@@ -40,13 +41,7 @@ impl Found {
     }
 
     /// Lets `item` win over what is there; a table wins name by name.
-    fn set(
-        &mut self,
-        setting: &Setting,
-        item: Item,
-        origin: impl Fn(&std::ops::Range<usize>) -> Origin,
-        key: &std::ops::Range<usize>,
-    ) {
+    fn set(&mut self, setting: &Setting, item: Item, origin: impl Fn(&Range<usize>) -> Origin, key: &Range<usize>) {
         let path = &setting.path;
         self.origins.insert(path.clone(), origin(key));
         let (Shape::Table, Data::Table(entries)) = (setting.shape, &item.data) else {
@@ -68,8 +63,7 @@ impl Found {
     fn set_layer(&mut self, file: &File, layer: &Layer) {
         for setting in setting::all() {
             if let Some((key, item)) = layer.get(&setting.path) {
-                let origin =
-                    |key: &std::ops::Range<usize>| Origin::File { path: file.path.clone(), line: file.line(key.start) };
+                let origin = |key: &Range<usize>| Origin::File { path: file.path.clone(), line: file.line(key.start) };
                 self.set(setting, item.clone(), origin, key);
             }
         }
@@ -80,7 +74,7 @@ impl Found {
 pub(super) fn resolve(
     file: Option<&File>,
     name: Option<&str>,
-    environment: &Environment,
+    variables: &Variables,
     flags: &Given,
 ) -> Result<Found, SettingsError> {
     let mut found = Found { values: BTreeMap::new(), origins: Origins::new() };
@@ -102,7 +96,7 @@ pub(super) fn resolve(
         }
     }
     for setting in setting::all() {
-        if let Some(text) = environment.get(&setting.variable) {
+        if let Some(text) = variables.get(&setting.variable) {
             let failed = |problem| SettingsError::Variable { name: setting.variable.clone(), problem };
             let item = match setting.shape {
                 Shape::Table => {
@@ -120,10 +114,14 @@ pub(super) fn resolve(
 }
 
 /// Variables that begin as shipit's do and are none: probably slips.
-pub(super) fn unknown_variables(environment: &Environment) -> Vec<String> {
-    let known =
-        || setting::all().iter().map(|setting| &*setting.variable).chain(super::environment::OWN.iter().copied());
-    environment
+pub(super) fn unknown_variables(variables: &Variables) -> Vec<String> {
+    let known = || {
+        setting::all()
+            .iter()
+            .map(|setting| &*setting.variable)
+            .chain(environment::ALL.iter().map(|variable| variable.name))
+    };
+    variables
         .names()
         .filter(|name| !known().any(|known| known == *name))
         .map(|name| match nearest(name, known()) {

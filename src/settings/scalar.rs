@@ -14,8 +14,8 @@ impl Scalar for String {
     const PLACEHOLDER: &'static str = "TEXT";
     const WRITTEN: &'static [Written] = &[Written::Quoted];
 
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.trim().is_empty() { Err("found an empty text".to_owned()) } else { Ok(text.to_owned()) }
+    fn parse(text: &str) -> Option<Self> {
+        (!text.trim().is_empty()).then(|| text.to_owned())
     }
 }
 
@@ -27,11 +27,11 @@ impl Scalar for bool {
     const PLACEHOLDER: &'static str = "BOOLEAN";
     const WRITTEN: &'static [Written] = &[Written::Boolean];
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Option<Self> {
         match text {
-            "true" | "1" => Ok(true),
-            "false" | "0" => Ok(false),
-            _ => Err(format!("found '{text}'")),
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
         }
     }
 }
@@ -44,33 +44,33 @@ impl Scalar for u32 {
     const PLACEHOLDER: &'static str = "NUMBER";
     const WRITTEN: &'static [Written] = &[Written::Number];
 
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("found {text}"))
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 
 impl Scalar for Platform {
-    const EXPECTED: &'static str = "a platform";
-    const EXPECTED_MANY: &'static str = "platforms";
+    const EXPECTED: &'static str = "a platform, as linux/amd64";
+    const EXPECTED_MANY: &'static str = "platforms, as linux/amd64";
     const EXAMPLE: &'static str = "\"linux/amd64\"";
     const EXAMPLE_MANY: &'static str = "[\"linux/arm64\"]";
     const PLACEHOLDER: &'static str = "PLATFORM";
     const WRITTEN: &'static [Written] = &[Written::Quoted];
 
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse::<Platform>().map_err(|error| error.to_string())
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 
 impl Scalar for Duration {
-    const EXPECTED: &'static str = "a duration in h, m and s";
-    const EXPECTED_MANY: &'static str = "durations in h, m and s";
+    const EXPECTED: &'static str = "a duration in hours (h), minutes (m) and seconds (s)";
+    const EXPECTED_MANY: &'static str = "durations in hours (h), minutes (m) and seconds (s)";
     const EXAMPLE: &'static str = "\"15m\"";
     const EXAMPLE_MANY: &'static str = "[\"90s\", \"1h30m\"]";
     const PLACEHOLDER: &'static str = "DURATION";
     const WRITTEN: &'static [Written] = &[Written::Quoted];
 
-    fn parse(text: &str) -> Result<Self, String> {
-        duration::parse(text).map_err(|error| error.to_string())
+    fn parse(text: &str) -> Option<Self> {
+        duration::parse(text).ok()
     }
 }

@@ -103,6 +103,7 @@ pub(super) fn path(section: Section, field: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::environment;
     use super::*;
 
     #[test]
@@ -132,7 +133,8 @@ mod tests {
         ]
         .map(str::to_owned)
         .into();
-        let mut variables = BTreeSet::from(["SHIPIT_ENV".to_owned(), "SHIPIT_CACHE_DIR".to_owned()]);
+        let mut variables: BTreeSet<String> =
+            environment::ALL.iter().map(|variable| variable.name.to_owned()).collect();
         for setting in all() {
             assert!(variables.insert(setting.variable.clone()), "{} is taken", setting.variable);
             let Some(flag) = &setting.flag else { continue };

@@ -19,7 +19,7 @@ super::declare::settings! {
         /// Jar to ship as it is, without a build.
         jar: Option<String> { default: "none: the project is built", example: "\"target/shop.jar\"", placeholder: "FILE" }
         /// What happens to the tests during the build.
-        tests: Option<TestsMode> { default: "compile" }
+        tests: Option<TestsMode> { default: "`\"compile\"`" }
         /// Further arguments for Maven, after shipit's own.
         maven_args: Option<Vec<String>> { default: "none", example: "[\"-Pproduction\", \"-T1C\"]" }
     }
@@ -28,18 +28,18 @@ super::declare::settings! {
     Image in image {
         /// Base image; pinned by digest in shipit.lock.
         base: Option<String> {
-            default: "public.ecr.aws/docker/library/eclipse-temurin:<java>-jre, <java> being the smallest LTS that runs the project",
+            default: "`public.ecr.aws/docker/library/eclipse-temurin:<java>-jre`, of the smallest Java LTS not below the project's own",
             example: "\"public.ecr.aws/docker/library/eclipse-temurin:21-jre\"", placeholder: "REFERENCE", jib: "from.image",
         }
         /// Platforms to build for.
-        platforms: Option<Vec<Platform>> { default: "[\"linux/amd64\"]", flag: "platform", jib: "from.platforms" }
+        platforms: Option<Vec<Platform>> { default: "`[\"linux/amd64\"]`", flag: "platform", jib: "from.platforms" }
         /// User that the application runs as: a name or a number, with or without a group.
         user: Option<String> {
             default: "the base's user if it is not root, else 65532:65532",
             example: "\"1000:1000\"", placeholder: "USER[:GROUP]", jib: "container.user",
         }
         /// Ports that the image says it listens on.
-        ports: Option<Vec<Port>> { default: "[8080]", jib: "container.ports" }
+        ports: Option<Vec<Port>> { default: "`[8080]`", jib: "container.ports" }
         /// Variables set in the image; never secrets, as everybody who can pull the image can read them.
         env: BTreeMap<String, String> { default: "none", example: "{ TZ = \"UTC\" }", jib: "container.environment" }
         /// Labels of the image's configuration.
@@ -48,7 +48,7 @@ super::declare::settings! {
         annotations: BTreeMap<String, String> { default: "none", example: "{ \"com.example.team\" = \"shop\" }" }
         /// Flags for the JVM, in place of the default ones.
         jvm_flags: Option<Vec<String>> {
-            default: "[\"-XX:MaxRAMPercentage=75\", \"-XX:+ExitOnOutOfMemoryError\"]",
+            default: "`[\"-XX:MaxRAMPercentage=75\", \"-XX:+ExitOnOutOfMemoryError\"]`",
             example: "[\"-XX:MaxRAMPercentage=60\", \"-Xss512k\"]", jib: "container.jvmFlags",
         }
         /// Arguments of the application.
@@ -114,6 +114,6 @@ super::declare::settings! {
         /// Version of the Fargate platform.
         platform_version: Option<String> { default: "unchanged", example: "\"1.4.0\"", placeholder: "VERSION" }
         /// How long shipit follows a deployment before it stops watching.
-        timeout: Option<Duration> { default: "15m", example: "\"30m\"" }
+        timeout: Option<Duration> { default: "`\"15m\"`", example: "\"30m\"" }
     }
 }

@@ -28,6 +28,9 @@ pub struct Item {
     pub span: Option<Range<usize>>,
 }
 
+/// A table's entry: its name, the bytes of the file that the name stands in, and its value.
+pub type Entry = (String, Range<usize>, Item);
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
     /// Of a variable or a flag: the type says what it means.
@@ -37,8 +40,8 @@ pub enum Data {
     Number(String),
     Boolean(bool),
     List(Vec<Item>),
-    /// In the order of the file; `Range` is the key's.
-    Table(Vec<(String, Range<usize>, Item)>),
+    /// In the order of the file.
+    Table(Vec<Entry>),
     Date(String),
 }
 
@@ -106,7 +109,7 @@ impl From<&Spanned<DeValue<'_>>> for Item {
 /// Why a value is not what its setting takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wrong {
-    /// What was found, or what is wrong with it; empty where `expected` says it all.
+    /// What was found, or what is wrong with it.
     pub problem: String,
     pub span: Option<Range<usize>>,
 }
@@ -135,7 +138,8 @@ pub trait Scalar: Sized {
     /// How a file may write it.
     const WRITTEN: &'static [Written];
 
-    fn parse(text: &str) -> Result<Self, String>;
+    /// `None` where `text` is none.
+    fn parse(text: &str) -> Option<Self>;
 
     fn from_item(item: &Item) -> Result<Self, Wrong> {
         let allowed = |written| if Self::WRITTEN.contains(&written) { Ok(()) } else { Err(item.wrong_kind()) };
@@ -146,7 +150,11 @@ pub trait Scalar: Sized {
             Data::Boolean(boolean) => allowed(Written::Boolean).map(|()| boolean.to_string())?,
             Data::List(_) | Data::Table(_) | Data::Date(_) => return Err(item.wrong_kind()),
         };
-        Self::parse(&text).map_err(|problem| item.wrong(problem))
+        Self::parse(&text).ok_or_else(|| match &item.data {
+            _ if text.trim().is_empty() => item.wrong("found an empty text"),
+            Data::Number(number) => item.wrong(format!("found {number}")),
+            _ => item.wrong(format!("found '{text}'")),
+        })
     }
 }
 
