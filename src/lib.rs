@@ -1,5 +1,6 @@
 //! The program as a library, so that tests, benchmarks and fuzz targets reach its parts. Not a public API.
 
+pub mod aws;
 pub mod files;
 pub mod git;
 pub mod http;

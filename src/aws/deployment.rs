@@ -1,0 +1,406 @@
+//! Following one deployment to its end.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+
+use super::config::Aws;
+use super::error::{AwsError, Call};
+use super::json::Exchange;
+use super::rollout::{self, Phase, Progress, ServiceDeployment, Target, Verdict};
+use super::service::{self, Service, Started};
+use super::task_failure::{Collector, TaskFailure};
+
+/// How long ECS may take to show a deployment that it has accepted, and to show the roll-back of one that failed.
+const GRACE: Duration = Duration::from_secs(45);
+
+/// How long a look may go on failing (throttled, unreachable) before following is given up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long the last look for reasons may take when the time is up.
+const LAST_LOOK: Duration = Duration::from_secs(10);
+
+/// Which deployment to follow, and how.
+#[derive(Debug, Clone)]
+pub struct Follow {
+    pub cluster: String,
+    pub service: String,
+    /// As [`service::update`] gave it.
+    pub deployment: String,
+    /// The ARN of the revision that it runs.
+    pub task_definition: String,
+    pub time_out: Duration,
+    pub pace: Pace,
+}
+
+/// Between two looks: quick at first and after something happened, slower while nothing does.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub quickest: Duration,
+    pub slowest: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { quickest: Duration::from_secs(2), slowest: Duration::from_secs(10) }
+    }
+}
+
+impl Follow {
+    pub fn new(started: &Started, roll: &service::Roll, time_out: Duration) -> Self {
+        Follow {
+            cluster: roll.cluster.clone(),
+            service: roll.service.clone(),
+            deployment: started.deployment.clone(),
+            task_definition: roll.task_definition.clone(),
+            time_out,
+            pace: Pace::default(),
+        }
+    }
+}
+
+/// What happens meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeploymentEvent {
+    /// Numbers or phase changed.
+    Progress(Progress),
+    /// A line of the service's own log.
+    Message(String),
+    /// All new tasks run, and old ones leave a load balancer, which takes the target group's deregistration delay
+    /// (300 s unless it is set otherwise). Told once.
+    DrainsSlowly,
+    TaskFailed(TaskFailure),
+    /// A look failed and is tried again.
+    Retrying(String),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Succeeded(Progress),
+    /// And stays as it is.
+    Failed {
+        reason: String,
+        tasks: Vec<TaskFailure>,
+    },
+    /// And was undone: the service runs `to` again, the ARN of a revision.
+    RolledBack {
+        reason: String,
+        to: String,
+        tasks: Vec<TaskFailure>,
+    },
+    /// Another deployment took its place.
+    Superseded {
+        by: String,
+    },
+    /// The deployment goes on.
+    TimedOut {
+        state: Progress,
+        tasks: Vec<TaskFailure>,
+    },
+    /// `stop` was ready first; the deployment goes on.
+    Interrupted {
+        state: Progress,
+        tasks: Vec<TaskFailure>,
+    },
+}
+
+/// Follows a deployment until it ends, the time is up, or `stop` is ready (Ctrl-C).
+///
+/// # Errors
+/// Where AWS cannot be asked, for longer than two minutes if that may pass. The deployment goes on then, too.
+pub async fn follow(
+    aws: &Aws,
+    follow: &Follow,
+    stop: impl Future<Output = ()>,
+    on: &mut dyn FnMut(DeploymentEvent),
+) -> Result<Outcome, AwsError> {
+    let mut watch = Watch::new(follow);
+    let mut stop = pin!(stop);
+    let deadline = tokio::time::sleep(follow.time_out);
+    let mut deadline = pin!(deadline);
+    let end = loop {
+        let step = tokio::select! {
+            biased;
+            () = &mut stop => End::Interrupted,
+            () = &mut deadline => End::TimedOut,
+            ended = watch.step(aws, on) => match ended? {
+                Some(verdict) => End::Verdict(verdict),
+                None => continue,
+            },
+        };
+        break step;
+    };
+    match end {
+        End::Interrupted => Ok(Outcome::Interrupted { state: watch.state, tasks: watch.failures }),
+        End::TimedOut => {
+            // What failed is the best hint why it takes so long.
+            let _ = tokio::time::timeout(LAST_LOOK, watch.collect(aws, true, on)).await;
+            Ok(Outcome::TimedOut { state: watch.state, tasks: watch.failures })
+        }
+        End::Verdict(verdict) => {
+            if !matches!(verdict, Verdict::Succeeded(_) | Verdict::Superseded { .. }) {
+                watch.collect(aws, true, on).await;
+            }
+            Ok(outcome(verdict, watch.failures))
+        }
+    }
+}
+
+enum End {
+    Interrupted,
+    TimedOut,
+    Verdict(Verdict),
+}
+
+fn outcome(verdict: Verdict, tasks: Vec<TaskFailure>) -> Outcome {
+    match verdict {
+        Verdict::Succeeded(progress) => Outcome::Succeeded(progress),
+        Verdict::RolledBack { reason, to } => Outcome::RolledBack { reason, to, tasks },
+        Verdict::Superseded { by } => Outcome::Superseded { by },
+        Verdict::Failed { reason } | Verdict::FailedSoFar { reason } => Outcome::Failed { reason, tasks },
+        Verdict::Unlisted => {
+            Outcome::Failed { reason: "ECS does not list the deployment, nor what took its place".to_owned(), tasks }
+        }
+        Verdict::Going(state) => Outcome::TimedOut { state, tasks },
+    }
+}
+
+/// What following remembers between two looks.
+struct Watch<'a> {
+    follow: &'a Follow,
+    target: Target,
+    state: Progress,
+    failures: Vec<TaskFailure>,
+    collector: Collector,
+    told: HashSet<String>,
+    since: f64,
+    pause: Duration,
+    /// Since when the deployment is unlisted, or failed without a roll-back.
+    unsettled: Option<Instant>,
+    failing: Option<Instant>,
+    told_draining: bool,
+    listed: bool,
+    /// Why ECS calls the deployment failed.
+    reason: Option<String>,
+    reported: Reported,
+}
+
+/// What is known of the service deployments API.
+enum Reported {
+    Unknown,
+    Arn(String),
+    /// Missing or denied, here.
+    Never,
+}
+
+impl<'a> Watch<'a> {
+    fn new(follow: &'a Follow) -> Self {
+        let target = Target { deployment: follow.deployment.clone(), task_definition: follow.task_definition.clone() };
+        // A little earlier than now: clocks differ, and the deployment was started before.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() - 10.0;
+        Watch {
+            follow,
+            collector: Collector::new(target.clone(), Some(now)),
+            target,
+            state: Progress::default(),
+            failures: Vec::new(),
+            told: HashSet::new(),
+            since: now,
+            pause: Duration::ZERO,
+            unsettled: None,
+            failing: None,
+            told_draining: false,
+            listed: false,
+            reason: None,
+            reported: Reported::Unknown,
+        }
+    }
+
+    /// Waits, looks, tells; gives the verdict that ends it.
+    async fn step(&mut self, aws: &Aws, on: &mut dyn FnMut(DeploymentEvent)) -> Result<Option<Verdict>, AwsError> {
+        tokio::time::sleep(jittered(self.pause)).await;
+        let service = match service::describe(aws, &self.follow.cluster, &self.follow.service).await {
+            Ok(service) => service,
+            Err(error) if error.is_passing() => {
+                if self.failing.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                    return Err(error);
+                }
+                on(DeploymentEvent::Retrying(error.to_string()));
+                self.slow_down();
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        self.failing = None;
+        let reported = self.report(aws, &service).await;
+        let verdict = rollout::judge(&self.target, &service, reported.as_ref());
+        let mut news = self.tell_messages(&service, on);
+        if let Some(progress) = progress_of(&verdict)
+            && *progress != self.state
+        {
+            self.state = progress.clone();
+            on(DeploymentEvent::Progress(self.state.clone()));
+            news = true;
+        }
+        if self.state.phase == Phase::Draining && self.state.old > 0 && service.drains_slowly() && !self.told_draining {
+            self.told_draining = true;
+            on(DeploymentEvent::DrainsSlowly);
+        }
+        news |= self.collect(aws, false, on).await;
+        if news {
+            self.pause = self.follow.pace.quickest
+        } else {
+            self.slow_down()
+        }
+        Ok(self.settle(verdict, &service))
+    }
+
+    /// Ends on what is an end, and gives what may only look like one its time.
+    fn settle(&mut self, verdict: Verdict, service: &Service) -> Option<Verdict> {
+        if let Some(own) = service.deployments.iter().find(|deployment| deployment.id == self.target.deployment)
+            && own.rollout_state.as_deref() == Some("FAILED")
+        {
+            self.reason = own.rollout_state_reason.clone().or_else(|| self.reason.take());
+        }
+        // Once complete, a roll-back looks like any other deployment: what was seen before tells them apart.
+        if let (Verdict::Unlisted | Verdict::Superseded { .. }, Phase::RollingBack, Some(primary)) =
+            (&verdict, self.state.phase, service.primary())
+        {
+            let reason = self.reason.clone().unwrap_or_else(|| "ECS gives no reason".to_owned());
+            return primary.is_live().then(|| Verdict::RolledBack { reason, to: primary.task_definition.clone() });
+        }
+        match verdict {
+            Verdict::Going(_) => {
+                self.listed = true;
+                self.unsettled = None;
+                None
+            }
+            Verdict::FailedSoFar { .. } | Verdict::Unlisted => {
+                let waited = self.unsettled.get_or_insert_with(Instant::now).elapsed();
+                let gone = verdict == Verdict::Unlisted && self.listed;
+                if waited < GRACE && !gone {
+                    return None;
+                }
+                match (verdict, service.primary()) {
+                    (Verdict::Unlisted, Some(primary)) => Some(Verdict::Superseded { by: primary.id.clone() }),
+                    (verdict, _) => Some(verdict),
+                }
+            }
+            end => Some(end),
+        }
+    }
+
+    fn slow_down(&mut self) {
+        let pace = self.follow.pace;
+        self.pause = self.pause.mul_f64(1.4).clamp(pace.quickest, pace.slowest);
+    }
+
+    fn tell_messages(&mut self, service: &Service, on: &mut dyn FnMut(DeploymentEvent)) -> bool {
+        let mut news = false;
+        for event in service.events.iter().rev() {
+            if event.created_at.is_some_and(|at| at >= self.since) && self.told.insert(event.id.clone()) {
+                on(DeploymentEvent::Message(event.message.clone()));
+                news = true;
+            }
+        }
+        news
+    }
+
+    /// Failures are an extra: where they cannot be read, the verdict still stands.
+    async fn collect(&mut self, aws: &Aws, last: bool, on: &mut dyn FnMut(DeploymentEvent)) -> bool {
+        match self.collector.look(aws, &self.follow.cluster, &self.follow.service, last).await {
+            Ok(failures) => {
+                let news = !failures.is_empty();
+                for failure in failures {
+                    on(DeploymentEvent::TaskFailed(failure.clone()));
+                    self.failures.push(failure);
+                }
+                news
+            }
+            Err(error) => {
+                on(DeploymentEvent::Retrying(format!("cannot read the stopped tasks: {error}")));
+                false
+            }
+        }
+    }
+
+    /// Asks the service deployments API, once it is known that it answers here.
+    async fn report(&mut self, aws: &Aws, service: &Service) -> Option<ServiceDeployment> {
+        if let Reported::Unknown = self.reported {
+            self.reported = match find(aws, service, &self.target).await {
+                Ok(Some(arn)) => Reported::Arn(arn),
+                // It may come a moment after the deployment; without an end that would be a call more per look.
+                Ok(None) if !self.listed => Reported::Unknown,
+                _ => Reported::Never,
+            };
+        }
+        let Reported::Arn(arn) = &self.reported else { return None };
+        match describe(aws, arn).await {
+            Ok(reported) => reported,
+            Err(error) if error.is_passing() => None,
+            Err(_) => {
+                self.reported = Reported::Never;
+                None
+            }
+        }
+    }
+}
+
+fn progress_of(verdict: &Verdict) -> Option<&Progress> {
+    match verdict {
+        Verdict::Going(progress) | Verdict::Succeeded(progress) => Some(progress),
+        _ => None,
+    }
+}
+
+/// Finds the service deployment whose revision carries the number of the deployment's id:
+/// `ecs-svc/123` and `arn:…:service-revision/cluster/service/123`.
+async fn find(aws: &Aws, service: &Service, target: &Target) -> Result<Option<String>, AwsError> {
+    let call = Call { action: "ecs:ListServiceDeployments", resource: &service.service_arn };
+    let listed = aws
+        .ecs()
+        .list_service_deployments()
+        .cluster(&service.cluster_arn)
+        .service(&service.service_arn)
+        .max_results(10)
+        .send()
+        .await
+        .map_err(|error| call.failed(error))?;
+    let number = target.deployment.rsplit('/').next().unwrap_or_default();
+    let ours = listed
+        .service_deployments()
+        .iter()
+        .find(|brief| brief.target_service_revision_arn().and_then(|arn| arn.rsplit('/').next()) == Some(number));
+    Ok(ours.and_then(|brief| brief.service_deployment_arn()).map(str::to_owned))
+}
+
+async fn describe(aws: &Aws, arn: &str) -> Result<Option<ServiceDeployment>, AwsError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        #[serde(default)]
+        service_deployments: Vec<ServiceDeployment>,
+    }
+    let call = Call { action: "ecs:DescribeServiceDeployments", resource: arn };
+    let exchange = Exchange::reading();
+    aws.ecs()
+        .describe_service_deployments()
+        .service_deployment_arns(arn)
+        .customize()
+        .interceptor(exchange.clone())
+        .send()
+        .await
+        .map_err(|error| call.failed(error))?;
+    exchange.answer::<Answer>(&call).map(|answer| answer.service_deployments.into_iter().next())
+}
+
+/// Up to a quarter more, so that many pipelines do not ask in step.
+fn jittered(pause: Duration) -> Duration {
+    let share = u32::try_from(RandomState::new().hash_one(0_u8) % 250).unwrap_or_default();
+    pause + pause * share / 1000
+}

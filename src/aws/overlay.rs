@@ -1,0 +1,304 @@
+//! What a release changes in a task definition: the keys that the settings name, laid over the revision that the
+//! service runs. Everything else stays as it is, whether this program knows it or not.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::ecr;
+use super::task_definition;
+use super::task_size::{Cpu, Memory, TaskSize, TaskSizeError};
+use crate::image::Platform;
+
+/// ECS refuses more; Amazon ECS service quotas, "Task definition size".
+pub const LARGEST_TASK_DEFINITION: usize = 64 * 1024;
+
+/// The keys that are set; all others are left to the current revision.
+#[derive(Debug, Clone, Default)]
+pub struct Overlay {
+    /// The family to register in. Default: that of the current revision.
+    pub family: Option<String>,
+    /// The container that runs the image. Default: the only one.
+    pub container: Option<String>,
+    /// `repository@sha256:…`, by the host that the task pulls from.
+    pub image: String,
+    /// What the image runs on: one platform, or those of its index.
+    pub platforms: Vec<Platform>,
+    pub cpu: Option<Cpu>,
+    pub memory: Option<Memory>,
+    /// GiB, 21 to 200.
+    pub ephemeral_storage: Option<u32>,
+    /// Variables to set. Those that the container has besides stay.
+    pub environment: BTreeMap<String, String>,
+    /// Variables whose values ECS fetches: name → ARN of a secret or parameter.
+    pub secrets: BTreeMap<String, String>,
+    /// Ports that the container listens on; where any is given, exactly these.
+    pub ports: Vec<u16>,
+    pub task_role: Option<String>,
+    pub execution_role: Option<String>,
+    pub log: Option<LogGroup>,
+    pub entry_point: Option<Vec<String>>,
+    pub command: Option<Vec<String>>,
+}
+
+/// Where a container's output goes, by the awslogs driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogGroup {
+    pub group: String,
+    pub region: String,
+    /// The first part of a stream's name: `prefix/container/task id`.
+    pub stream_prefix: String,
+}
+
+/// An overlay that does not fit the current revision, or from which no new family can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OverlayError {
+    #[error("task definition {family} has no container '{name}': it has {}; set [service] container", names.join(", "))]
+    UnknownContainer { family: String, name: String, names: Vec<String> },
+    #[error(
+        "task definition {family} has {} containers ({}): name the one that runs the image in [service] container",
+        names.len(),
+        names.join(", ")
+    )]
+    WhichContainer { family: String, names: Vec<String> },
+    #[error("task definition {family} has no containers that can be read")]
+    NoContainers { family: String },
+    #[error("a new task definition needs [service] {}", missing.join(", "))]
+    Missing { missing: Vec<&'static str> },
+    #[error(
+        "the image is for {image}, and task definition {family} runs {task}: build the image for {task} \
+         (image.platforms), or change the task's runtimePlatform"
+    )]
+    Platform { family: String, image: String, task: String },
+    #[error("Fargate runs linux/amd64 and linux/arm64; the image is for {image}")]
+    NoSuchPlatform { image: String },
+    #[error("'{name}' is both in [service] env and in [service] secrets: keep one of the two")]
+    Twice { name: String },
+    #[error("ephemeral storage is 21 to 200 GiB, not {0}")]
+    EphemeralStorage(u32),
+    #[error(
+        "the task definition would be {bytes} bytes, and ECS takes {LARGEST_TASK_DEFINITION}: move variables into \
+         secrets or an environment file"
+    )]
+    TooLarge { bytes: usize },
+    #[error("cpu {cpu} and memory {memory} of task definition {family} cannot be read")]
+    UnreadableSize { family: String, cpu: String, memory: String },
+    #[error(transparent)]
+    Size(#[from] TaskSizeError),
+}
+
+/// Lays the overlay over the current revision, or makes a new family of it where there is none. Gives what
+/// RegisterTaskDefinition takes, without tags.
+///
+/// # Errors
+/// See [`OverlayError`].
+pub fn plan(current: Option<&Value>, overlay: &Overlay) -> Result<Value, OverlayError> {
+    if let Some(name) = overlay.secrets.keys().find(|name| overlay.environment.contains_key(*name)) {
+        return Err(OverlayError::Twice { name: name.clone() });
+    }
+    let mut planned = match current {
+        Some(current) => task_definition::registrable(current),
+        None => new_family(overlay)?,
+    };
+    if let Some(family) = &overlay.family {
+        planned.insert("family".into(), json!(family));
+    }
+    let family = text(&planned, "family");
+
+    check_platform(&planned, &family, &overlay.platforms)?;
+    set_size(&mut planned, &family, overlay)?;
+    if let Some(gib) = overlay.ephemeral_storage {
+        if !(21..=200).contains(&gib) {
+            return Err(OverlayError::EphemeralStorage(gib));
+        }
+        planned.insert("ephemeralStorage".into(), json!({ "sizeInGiB": gib }));
+    }
+    for (key, role) in [("taskRoleArn", &overlay.task_role), ("executionRoleArn", &overlay.execution_role)] {
+        if let Some(role) = role {
+            planned.insert(key.into(), json!(role));
+        }
+    }
+    let shares_host = planned.get("networkMode").and_then(Value::as_str) == Some("awsvpc");
+    set_container(container(&mut planned, &family, overlay.container.as_deref())?, overlay, shares_host);
+
+    let planned = Value::Object(planned);
+    let bytes = planned.to_string().len();
+    if bytes > LARGEST_TASK_DEFINITION { Err(OverlayError::TooLarge { bytes }) } else { Ok(planned) }
+}
+
+/// The bare family, complete but for what [`plan`] sets in every case.
+fn new_family(overlay: &Overlay) -> Result<Map<String, Value>, OverlayError> {
+    let pulls_from_ecr = overlay.image.split('/').next().is_some_and(ecr::is_ecr);
+    let needs_role = pulls_from_ecr || overlay.log.is_some() || !overlay.secrets.is_empty();
+    let missing: Vec<&'static str> = [
+        ("family", overlay.family.is_none()),
+        ("cpu", overlay.cpu.is_none()),
+        ("memory", overlay.memory.is_none()),
+        ("execution-role", needs_role && overlay.execution_role.is_none()),
+    ]
+    .into_iter()
+    .filter_map(|(key, missing)| missing.then_some(key))
+    .collect();
+    let family = match &overlay.family {
+        Some(family) if missing.is_empty() => family.clone(),
+        _ => return Err(OverlayError::Missing { missing }),
+    };
+    let mut made = Map::new();
+    made.insert("networkMode".into(), json!("awsvpc"));
+    made.insert("requiresCompatibilities".into(), json!(["FARGATE"]));
+    let architecture = ["amd64", "arm64"].into_iter().find(|architecture| {
+        let wanted = Platform { os: "linux".into(), architecture: (*architecture).into(), variant: None };
+        overlay.platforms.iter().any(|platform| platform.serves(&wanted))
+    });
+    match architecture {
+        Some(architecture) => {
+            let cpu = if architecture == "arm64" { "ARM64" } else { "X86_64" };
+            made.insert("runtimePlatform".into(), json!({ "operatingSystemFamily": "LINUX", "cpuArchitecture": cpu }));
+        }
+        None if overlay.platforms.is_empty() => {}
+        None => return Err(OverlayError::NoSuchPlatform { image: list(&overlay.platforms) }),
+    }
+    let name = overlay.container.as_ref().unwrap_or(&family);
+    made.insert("containerDefinitions".into(), json!([{ "name": name, "essential": true }]));
+    Ok(made)
+}
+
+fn check_platform(planned: &Map<String, Value>, family: &str, platforms: &[Platform]) -> Result<(), OverlayError> {
+    let task = task_platform(planned);
+    if platforms.is_empty() || platforms.iter().any(|platform| platform.serves(&task)) {
+        return Ok(());
+    }
+    Err(OverlayError::Platform { family: family.to_owned(), image: list(platforms), task: task.to_string() })
+}
+
+/// What a task runs on; ECS takes linux/amd64 where nothing is said.
+fn task_platform(planned: &Map<String, Value>) -> Platform {
+    let runtime = planned.get("runtimePlatform");
+    let word = |key: &str| runtime.and_then(|runtime| runtime.get(key)).and_then(Value::as_str);
+    let os = match word("operatingSystemFamily") {
+        Some(family) if family.starts_with("WINDOWS") => "windows",
+        _ => "linux",
+    };
+    let architecture = match word("cpuArchitecture") {
+        Some("ARM64") => "arm64",
+        _ => "amd64",
+    };
+    Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant: None }
+}
+
+fn list(platforms: &[Platform]) -> String {
+    let list: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+    list.join(", ")
+}
+
+/// Checks the size only where the overlay touches it: a size that runs already is none of our business.
+fn set_size(planned: &mut Map<String, Value>, family: &str, overlay: &Overlay) -> Result<(), OverlayError> {
+    if overlay.cpu.is_none() && overlay.memory.is_none() {
+        return Ok(());
+    }
+    let cpu = overlay.cpu.map_or_else(|| text(planned, "cpu"), |cpu| cpu.to_string());
+    let memory = overlay.memory.map_or_else(|| text(planned, "memory"), |memory| memory.to_string());
+    let (Ok(cpu), Ok(memory)) = (cpu.parse(), memory.parse()) else {
+        return Err(OverlayError::UnreadableSize { family: family.to_owned(), cpu, memory });
+    };
+    let size = TaskSize::new(cpu, memory)?;
+    planned.insert("cpu".into(), json!(size.cpu().to_string()));
+    planned.insert("memory".into(), json!(size.memory().to_string()));
+    Ok(())
+}
+
+fn container<'a>(
+    planned: &'a mut Map<String, Value>,
+    family: &str,
+    name: Option<&str>,
+) -> Result<&'a mut Map<String, Value>, OverlayError> {
+    let family = || family.to_owned();
+    let containers = planned
+        .get_mut("containerDefinitions")
+        .and_then(Value::as_array_mut)
+        .ok_or_else(|| OverlayError::NoContainers { family: family() })?;
+    let named = |container: &Value| container.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let names: Vec<String> = containers.iter().map(named).collect();
+    let at =
+        match name {
+            Some(name) => names.iter().position(|known| known == name).ok_or_else(|| {
+                OverlayError::UnknownContainer { family: family(), name: name.to_owned(), names: names.clone() }
+            })?,
+            None if names.len() > 1 => return Err(OverlayError::WhichContainer { family: family(), names }),
+            None => 0,
+        };
+    containers.get_mut(at).and_then(Value::as_object_mut).ok_or_else(|| OverlayError::NoContainers { family: family() })
+}
+
+fn set_container(container: &mut Map<String, Value>, overlay: &Overlay, awsvpc: bool) {
+    container.insert("image".into(), json!(overlay.image));
+    // ECS refuses a name that is in both lists, so a variable moves from one to the other.
+    set_named(container, "environment", "value", &overlay.environment, &overlay.secrets);
+    set_named(container, "secrets", "valueFrom", &overlay.secrets, &overlay.environment);
+    if !overlay.ports.is_empty() {
+        let old = container.get("portMappings").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mapping = |port: &u16| {
+            let same =
+                |mapping: &&Value| mapping.get("containerPort").and_then(Value::as_u64) == Some(u64::from(*port));
+            old.iter().find(same).cloned().unwrap_or_else(|| {
+                let mut mapping = json!({ "containerPort": port, "protocol": "tcp" });
+                if awsvpc {
+                    mapping["hostPort"] = json!(port);
+                }
+                mapping
+            })
+        };
+        container.insert("portMappings".into(), overlay.ports.iter().map(mapping).collect());
+    }
+    if let Some(log) = &overlay.log {
+        set_log(container, log);
+    }
+    for (key, words) in [("entryPoint", &overlay.entry_point), ("command", &overlay.command)] {
+        if let Some(words) = words {
+            container.insert(key.into(), json!(words));
+        }
+    }
+}
+
+/// Sets entries of a list of `{name, …}`: those that exist in their place, new ones at the end, in order of name.
+fn set_named(
+    container: &mut Map<String, Value>,
+    list: &str,
+    key: &str,
+    set: &BTreeMap<String, String>,
+    moved_away: &BTreeMap<String, String>,
+) {
+    let mut entries = container.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
+    let name = |entry: &Value| entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    entries.retain(|entry| !moved_away.contains_key(&name(entry)));
+    for (variable, value) in set {
+        match entries.iter_mut().find(|entry| name(entry) == *variable) {
+            Some(entry) => entry[key] = json!(value),
+            None => entries.push(json!({ "name": variable, key: value })),
+        }
+    }
+    if !entries.is_empty() || container.contains_key(list) {
+        container.insert(list.to_owned(), Value::Array(entries));
+    }
+}
+
+/// Points the awslogs driver to the group and keeps its other options; another driver gives way.
+fn set_log(container: &mut Map<String, Value>, log: &LogGroup) {
+    let old = container.get("logConfiguration");
+    let mut configuration = match old {
+        Some(old) if old.get("logDriver").and_then(Value::as_str) == Some("awslogs") => old.clone(),
+        _ => json!({ "logDriver": "awslogs" }),
+    };
+    if !configuration["options"].is_object() {
+        configuration["options"] = json!({});
+    }
+    let options = &mut configuration["options"];
+    options["awslogs-group"] = json!(log.group);
+    options["awslogs-region"] = json!(log.region);
+    options["awslogs-stream-prefix"] = json!(log.stream_prefix);
+    container.insert("logConfiguration".into(), configuration);
+}
+
+fn text(map: &Map<String, Value>, key: &str) -> String {
+    map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

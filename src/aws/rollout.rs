@@ -1,0 +1,203 @@
+//! What has become of one deployment, judged from what AWS tells: pure, so that recorded answers can test it.
+//!
+//! It goes by the deployment's id and never by whether the service looks stable: a rolled-back service is stable too.
+
+use serde::Deserialize;
+
+use super::service::{Deployment, Service};
+
+/// The deployment that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `ecs-svc/…`
+    pub deployment: String,
+    /// The ARN of the revision that it runs.
+    pub task_definition: String,
+}
+
+/// Where a deployment stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub phase: Phase,
+    /// Of this deployment's tasks.
+    pub desired: u32,
+    pub pending: u32,
+    pub running: u32,
+    pub failed: u32,
+    /// Tasks of other deployments that still run.
+    pub old: u32,
+    /// The circuit breaker's count of failures and its threshold, where AWS tells it.
+    pub breaker: Option<(u32, u32)>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// ECS has not shown the deployment yet.
+    #[default]
+    Waiting,
+    /// New tasks start.
+    Starting,
+    /// All new tasks run; old ones leave.
+    Draining,
+    /// The deployment failed, and ECS brings the one before back.
+    RollingBack,
+}
+
+/// A judgement: go on, or the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Going(Progress),
+    /// Failed, and a roll-back may or may not follow: ECS shows it a moment later.
+    FailedSoFar {
+        reason: String,
+    },
+    Succeeded(Progress),
+    Failed {
+        reason: String,
+    },
+    /// Failed and undone: the service runs `to` again, the ARN of a revision.
+    RolledBack {
+        reason: String,
+        to: String,
+    },
+    /// Another deployment took its place.
+    Superseded {
+        by: String,
+    },
+    /// ECS does not list it: not yet, or no longer.
+    Unlisted,
+}
+
+/// A deployment as the service deployments API tells it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceDeployment {
+    pub service_deployment_arn: String,
+    /// PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS, then SUCCESSFUL, STOPPED,
+    /// ROLLBACK_SUCCESSFUL or ROLLBACK_FAILED.
+    pub status: String,
+    pub status_reason: Option<String>,
+    pub deployment_circuit_breaker: Option<BreakerState>,
+    pub rollback: Option<Rollback>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakerState {
+    #[serde(default)]
+    pub failure_count: u32,
+    #[serde(default)]
+    pub threshold: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    pub reason: Option<String>,
+}
+
+/// Judges by DescribeServices and, where it could be had, the service deployments API, whose word is final.
+pub fn judge(target: &Target, service: &Service, reported: Option<&ServiceDeployment>) -> Verdict {
+    let own = service.deployments.iter().find(|deployment| deployment.id == target.deployment);
+    let newer = service.primary().filter(|primary| primary.id != target.deployment);
+    let progress = |phase| progress(target, service, reported, phase);
+
+    if let Some(reported) = reported {
+        let reason = || {
+            let rollback = reported.rollback.as_ref().and_then(|rollback| rollback.reason.clone());
+            let reason = rollback.or_else(|| reported.status_reason.clone());
+            reason.or_else(|| own.and_then(reason_of)).unwrap_or_else(|| "ECS gives no reason".to_owned())
+        };
+        match &*reported.status {
+            "SUCCESSFUL" => return Verdict::Succeeded(progress(Phase::Draining)),
+            "ROLLBACK_SUCCESSFUL" => {
+                return Verdict::RolledBack { reason: reason(), to: service.task_definition.clone() };
+            }
+            "ROLLBACK_FAILED" => {
+                return Verdict::Failed { reason: format!("{}; and the roll-back failed too", reason()) };
+            }
+            "STOPPED" => {
+                return match newer {
+                    Some(newer) => Verdict::Superseded { by: newer.id.clone() },
+                    None => Verdict::Failed { reason: format!("the deployment was stopped: {}", reason()) },
+                };
+            }
+            "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS" => return Verdict::Going(progress(Phase::RollingBack)),
+            // Whatever is not an end goes on, and what DescribeServices says may be one.
+            _ => {}
+        }
+    }
+
+    let Some(own) = own else {
+        return match newer {
+            Some(newer) if rolls_back(newer) => rolled_back(newer, reason_of(newer), progress(Phase::RollingBack)),
+            // Right after the call the answer may still be that of before it; the caller knows how long it has been.
+            _ => Verdict::Unlisted,
+        };
+    };
+    match (own.rollout_state.as_deref(), newer) {
+        // A deployment that ECS calls failed, and the one that it started instead.
+        (Some("FAILED"), Some(newer)) if service.rolls_back() || rolls_back(newer) => {
+            rolled_back(newer, reason_of(own), progress(Phase::RollingBack))
+        }
+        (Some("FAILED"), Some(newer)) => {
+            let reason = reason_of(own).unwrap_or_else(|| "ECS gives no reason".to_owned());
+            Verdict::Failed { reason: format!("{reason}; {} has taken its place", newer.id) }
+        }
+        (Some("FAILED"), None) => {
+            let reason = reason_of(own).unwrap_or_else(|| "ECS gives no reason".to_owned());
+            if service.rolls_back() { Verdict::FailedSoFar { reason } } else { Verdict::Failed { reason } }
+        }
+        (_, Some(newer)) if rolls_back(newer) => rolled_back(newer, reason_of(newer), progress(Phase::RollingBack)),
+        (_, Some(newer)) => Verdict::Superseded { by: newer.id.clone() },
+        // The emulated AWS, and a service scaled up meanwhile, say COMPLETED before the tasks run.
+        (Some("COMPLETED"), None) if own.running_count >= own.desired_count => {
+            Verdict::Succeeded(progress(Phase::Draining))
+        }
+        (_, None) if own.running_count >= own.desired_count && own.desired_count > 0 => {
+            Verdict::Going(progress(Phase::Draining))
+        }
+        (_, None) => Verdict::Going(progress(Phase::Starting)),
+    }
+}
+
+fn progress(target: &Target, service: &Service, reported: Option<&ServiceDeployment>, phase: Phase) -> Progress {
+    let (own, others): (Vec<&Deployment>, Vec<&Deployment>) =
+        service.deployments.iter().partition(|deployment| deployment.id == target.deployment);
+    let breaker = reported.and_then(|reported| reported.deployment_circuit_breaker.as_ref());
+    let mut progress = Progress {
+        phase,
+        old: others.iter().map(|deployment| deployment.running_count).sum(),
+        breaker: breaker.map(|breaker| (breaker.failure_count, breaker.threshold)),
+        ..Progress::default()
+    };
+    if let Some(own) = own.first() {
+        progress.desired = own.desired_count;
+        progress.pending = own.pending_count;
+        progress.running = own.running_count;
+        progress.failed = own.failed_tasks;
+    }
+    progress
+}
+
+/// The roll-back itself is a deployment: over when it is complete.
+fn rolled_back(newer: &Deployment, reason: Option<String>, progress: Progress) -> Verdict {
+    let reason = reason.unwrap_or_else(|| "ECS gives no reason".to_owned());
+    match newer.rollout_state.as_deref() {
+        Some("COMPLETED") if newer.running_count >= newer.desired_count => {
+            Verdict::RolledBack { reason, to: newer.task_definition.clone() }
+        }
+        Some("FAILED") => Verdict::Failed { reason: format!("{reason}; and the roll-back failed too") },
+        _ => Verdict::Going(progress),
+    }
+}
+
+/// 'ECS deployment circuit breaker: rolling back to deploymentId …', and the like for alarms.
+fn rolls_back(deployment: &Deployment) -> bool {
+    let reason = deployment.rollout_state_reason.as_deref().unwrap_or_default().to_lowercase();
+    reason.contains("rolling back") || reason.contains("rollback")
+}
+
+fn reason_of(deployment: &Deployment) -> Option<String> {
+    deployment.rollout_state_reason.clone().filter(|reason| !reason.is_empty())
+}
