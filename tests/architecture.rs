@@ -12,7 +12,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("git", &[]),
     ("http", &[]),
-    ("report", &[]),
+    ("report", &["settings"]),
     ("settings", &["files", "image"]),
     // Stages, and the plain types that pass between them.
     ("image", &["files"]),

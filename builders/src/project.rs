@@ -1,5 +1,6 @@
 //! Stage one, detect: what is in this directory?
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,15 @@ pub enum BuildTool {
     MavenWrapper { script: PathBuf, executable: bool },
     /// `mvn` of the PATH, where the project has no wrapper.
     Maven { program: PathBuf },
+}
+
+impl fmt::Display for BuildTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildTool::MavenWrapper { .. } => f.write_str("its Maven wrapper"),
+            BuildTool::Maven { program } => program.display().fmt(f),
+        }
+    }
 }
 
 /// What the caller may say about the project.

@@ -8,6 +8,7 @@ pub mod config;
 mod connector;
 pub mod deployment;
 pub mod ecr;
+pub mod ecr_credentials;
 pub mod error;
 mod json;
 pub mod logs;

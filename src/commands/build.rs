@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -19,8 +19,8 @@ use crate::image::layout::{Layout, REF_NAME};
 use crate::image::output::{Name, Output};
 use crate::image::{Descriptor, Platform, base as base_image, config};
 use crate::release::{Release, ReleasedBase, ReleasedImage};
-use crate::report::{CommandError, Elapsed, ErrorKind, Report, Size};
-use crate::settings::{self, BUILD, Flags, IMAGE, REGISTRY, Settings, TestsMode};
+use crate::report::{CommandError, Elapsed, ErrorKind, Size};
+use crate::settings::{BUILD, Flags, IMAGE, REGISTRY, Settings, TestsMode};
 use crate::version;
 
 /// The time of every file outside the application's layer, and of everything where no commit is known:
@@ -108,11 +108,13 @@ impl Arguments {
             )],
         );
         write(context, &image, &release)?;
-        base.lock(context)?;
+        base.lock(context.report)?;
+        if !self.output.is_empty() {
+            base.fetch_layers(context, &settings, &image)?;
+        }
         for output in &self.output {
-            let complete = base.complete(image.clone())?;
-            let called = Name { name: &release.images[0].module, tag: &release.tag };
-            output.write(&complete, called, context.cache()?).map_err(|error| ErrorKind::Other.error(error))?;
+            let name = Name { name: &release.images[0].module, tag: &release.tag };
+            output.write(&image, name, context.cache()?).map_err(|error| ErrorKind::Other.error(error))?;
             context.report.step("Wrote", output);
         }
         context.report.step("Built", format!("{} in {}", release.tag, Elapsed(started.elapsed())));
@@ -122,7 +124,7 @@ impl Arguments {
 }
 
 /// The one platform that is built for.
-fn one_platform(settings: &Settings) -> Result<Platform, CommandError> {
+pub fn one_platform(settings: &Settings) -> Result<Platform, CommandError> {
     match settings.image.platforms.as_deref() {
         None | Some([]) => Ok(Platform::linux_amd64()),
         Some([platform]) => Ok(platform.clone()),

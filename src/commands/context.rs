@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 
 use clap::{ArgAction, Args};
 
-use crate::image::cache::Cache;
 use crate::image::Digest;
+use crate::image::cache::Cache;
 use crate::report::{CommandError, ErrorKind, Mode, Report};
-use crate::settings::{Environment, Given, Settings, SettingsError, Sources, environment, find_project_directory};
+use crate::settings::{Given, Settings, SettingsError, Sources, Variables, environment, find_project_directory};
 
 /// The arguments that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -19,7 +19,7 @@ pub struct Global {
     directory: Option<PathBuf>,
 
     /// The environment: what [env.NAME] of shipit.toml sets goes before the rest of the file.
-    #[arg(long, value_name = "NAME", env = environment::SHIPIT_ENV, global = true)]
+    #[arg(long, value_name = "NAME", global = true)]
     env: Option<String>,
 
     /// Print the result, and errors, as JSON.
@@ -46,52 +46,47 @@ pub struct Context<'a> {
     pub report: &'a Report,
     /// The project's folder; none where there is none, which is fine for `--jar`.
     pub project: Option<PathBuf>,
-    no_project: Option<SettingsError>,
     start: PathBuf,
     environment_name: Option<String>,
-    environment: Environment,
+    variables: Variables,
     cache: OnceLock<Cache>,
 }
 
 impl<'a> Context<'a> {
     pub fn new(global: &Global, report: &'a Report) -> Result<Self, CommandError> {
         let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
-        let environment = Environment::of_process()?;
-        for warning in crate::settings::unknown_variables(&environment) {
+        let variables = Variables::of_process().map_err(usage)?;
+        for warning in crate::settings::unknown_variables(&variables) {
             report.warn(warning);
         }
-        let (project, no_project) = match find_project_directory(&start) {
-            Ok(project) => (Some(project), None),
-            Err(error @ SettingsError::NoProject { .. }) => (None, Some(error)),
-            Err(error) => return Err(error.into()),
+        let project = match find_project_directory(&start) {
+            Ok(project) => Some(project),
+            Err(SettingsError::NoProject { .. }) => None,
+            Err(error) => return Err(usage(error)),
         };
-        Ok(Context {
-            report,
-            project,
-            no_project,
-            start,
-            environment_name: global.env.clone(),
-            environment,
-            cache: OnceLock::new(),
-        })
+        Ok(Context { report, project, start, environment_name: global.env.clone(), variables, cache: OnceLock::new() })
     }
 
     /// Everything that is set, with `flags` before all else.
     pub fn settings(&self, flags: &Given) -> Result<Settings, CommandError> {
-        Ok(Settings::load(&Sources {
+        Settings::load(&Sources {
             directory: self.project.as_deref(),
             env: self.environment_name.as_deref(),
-            environment: &self.environment,
+            variables: &self.variables,
             flags,
-        })?)
+        })
+        .map_err(usage)
     }
 
     /// The project's folder, for what cannot do without one.
-    pub fn require_project(&mut self) -> Result<&Path, CommandError> {
-        match (&self.project, self.no_project.take()) {
-            (Some(project), _) => Ok(project),
-            (None, Some(error)) => Err(error.into()),
-            (None, None) => Err(ErrorKind::Usage.error("there is no project here")),
+    pub fn require_project(&self) -> Result<&Path, CommandError> {
+        match &self.project {
+            Some(project) => Ok(project),
+            // Asked again for its error, which is no value that could be kept and given twice.
+            None => Err(usage(match find_project_directory(&self.start) {
+                Err(error) => error,
+                Ok(_) => SettingsError::NoProject { start: self.start.clone() },
+            })),
         }
     }
 
@@ -105,14 +100,12 @@ impl<'a> Context<'a> {
 
     /// Seconds since the Unix epoch that SOURCE_DATE_EPOCH names, where it is set.
     pub fn source_date_epoch(&self) -> Result<Option<i64>, CommandError> {
-        let Some(text) = std::env::var_os(environment::SOURCE_DATE_EPOCH).filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
+        let Some(text) = environment::SOURCE_DATE_EPOCH.value() else { return Ok(None) };
         match text.to_str().and_then(|text| text.parse().ok()).filter(|seconds| *seconds >= 0) {
             Some(seconds) => Ok(Some(seconds)),
             None => Err(ErrorKind::Usage.error(format!(
                 "the variable {} is '{}', not a number of seconds since 1970",
-                environment::SOURCE_DATE_EPOCH,
+                environment::SOURCE_DATE_EPOCH.name,
                 text.display()
             ))),
         }
@@ -143,10 +136,8 @@ impl<'a> Context<'a> {
         match attempt {
             Ok(()) => Ok(OutputLock { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => {
-                self.report.note(format!(
-                    "another shipit is at work on {}; waiting for it to finish",
-                    project.display()
-                ));
+                self.report
+                    .note(format!("another shipit is at work on {}; waiting for it to finish", project.display()));
                 if exclusive { file.lock() } else { file.lock_shared() }.map_err(failed)?;
                 Ok(OutputLock { _file: Some(file) })
             }
@@ -163,6 +154,10 @@ impl<'a> Context<'a> {
     }
 }
 
+fn usage(error: SettingsError) -> CommandError {
+    ErrorKind::Usage.error(error)
+}
+
 /// Held while the project's output is read or written.
 pub struct OutputLock {
     _file: Option<File>,
@@ -171,13 +166,15 @@ pub struct OutputLock {
 /// SHIPIT_CACHE_DIR, else `shipit` in the user's cache folder (XDG base directory specification).
 fn cache_directory() -> Result<PathBuf, CommandError> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set(environment::SHIPIT_CACHE_DIR)
+    environment::SHIPIT_CACHE_DIR
+        .value()
+        .map(PathBuf::from)
         .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("shipit")))
         .or_else(|| set("HOME").map(|home| home.join(".cache/shipit")))
         .ok_or_else(|| {
             ErrorKind::Usage.error(format!(
                 "there is no cache folder, as HOME is not set; set {} to a folder that can be written to",
-                environment::SHIPIT_CACHE_DIR
+                environment::SHIPIT_CACHE_DIR.name
             ))
         })
 }

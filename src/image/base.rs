@@ -3,7 +3,8 @@
 use serde_json::Value;
 use shipit_builders::JavaVersion;
 
-use super::{Digest, Manifest, Platform};
+use super::cache::CacheError;
+use super::{Cache, Digest, Manifest, Platform};
 
 /// A base image for one platform, as its registry or layout gave it.
 #[derive(Debug, Clone)]
@@ -60,6 +61,31 @@ impl BaseImage {
         Ok(base)
     }
 
+    /// The base that `digest` stands for on `platform`, and its manifest's digest, as far as the cache has seen it.
+    pub fn cached(cache: &Cache, name: &str, digest: Digest, platform: &Platform) -> Option<(Self, Digest)> {
+        let record = cache.record(&record_name(&digest, platform))?;
+        let manifest: Digest = str::from_utf8(&record).ok()?.trim().parse().ok()?;
+        let manifest_bytes = std::fs::read(cache.blob(&manifest)?).ok()?;
+        let config = serde_json::from_slice::<Manifest>(&manifest_bytes).ok()?.config.digest;
+        let config_bytes = std::fs::read(cache.blob(&config)?).ok()?;
+        Some((Self::parse(name, digest, &manifest_bytes, &config_bytes).ok()?, manifest))
+    }
+
+    /// Keeps manifest and configuration in the cache, for [`BaseImage::cached`].
+    pub fn keep(
+        cache: &Cache,
+        digest: Digest,
+        platform: &Platform,
+        manifest: &[u8],
+        config: &[u8],
+    ) -> Result<(), CacheError> {
+        for bytes in [manifest, config] {
+            cache.store_blob(&Digest::of(bytes), bytes.len() as u64, bytes)?;
+        }
+        cache.set_record(&record_name(&digest, platform), Digest::of(manifest).to_string().as_bytes());
+        Ok(())
+    }
+
     /// The platform that the configuration names.
     pub fn platform(&self) -> Platform {
         let text = |key: &str| self.config.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -75,4 +101,8 @@ impl BaseImage {
         let ids = self.config.pointer("/rootfs/diff_ids")?.as_array()?;
         ids.iter().map(|id| id.as_str()?.parse().ok()).collect()
     }
+}
+
+fn record_name(digest: &Digest, platform: &Platform) -> String {
+    format!("base-{}-{}", digest.hex(), platform.to_string().replace('/', "-"))
 }

@@ -72,7 +72,7 @@ impl DeflateRuns {
         let record = &tail[end..];
         let (mut length, mut offset) = (u64::from(u32_at(record, 12)?), u64::from(u32_at(record, 16)?));
         let mut directory_end = tail_at + end as u64;
-        if length == u32::MAX.into() || offset == u32::MAX.into() || u16_at(record, 10)? == u16::MAX {
+        if length == u64::from(u32::MAX) || offset == u64::from(u32::MAX) || u16_at(record, 10)? == u16::MAX {
             let mut locator = [0; LOCATOR64_SIZE];
             let found = directory_end.checked_sub(LOCATOR64_SIZE as u64).and_then(|at| read(at, &mut locator));
             if found.is_some() && locator[..4] == LOCATOR64 {
@@ -172,12 +172,12 @@ fn entry<'a>(bytes: &'a [u8], shift: u64, entries: &mut Vec<Deflated>) -> Option
 /// The sizes and the offset, from the zip64 extra field where the narrow ones say so (APPNOTE 4.5.3).
 fn wide(mut fields: &[u8], compressed: u32, size: u32, header: u32) -> (u64, u64, u64) {
     let mut values = [size, compressed, header].map(u64::from);
-    if values.contains(&u32::MAX.into()) {
+    if values.contains(&u64::from(u32::MAX)) {
         while let (Some(id), Some(length)) = (u16_at(fields, 0), u16_at(fields, 2)) {
             let end = 4 + usize::from(length);
             let Some(mut body) = fields.get(4..end) else { break };
             if id == 1 {
-                for value in values.iter_mut().filter(|value| **value == u32::MAX.into()) {
+                for value in values.iter_mut().filter(|value| **value == u64::from(u32::MAX)) {
                     let Some(wide) = u64_at(body, 0) else { break };
                     *value = wide;
                     body = &body[8..];

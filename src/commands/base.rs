@@ -1,0 +1,155 @@
+//! The base image: named by the settings, pinned by shipit.lock, its manifest and configuration in the cache.
+
+use std::path::PathBuf;
+
+use shipit_builders::JavaVersion;
+
+use super::context::{Context, block_on};
+use super::registry_access::{client, refused};
+use crate::image::assemble::Image;
+use crate::image::base::{BaseImage, default_name};
+use crate::image::{Digest, Platform};
+use crate::registry::Reference;
+use crate::report::{CommandError, ErrorKind, Report, Size};
+use crate::settings::{Lock, Settings, lock};
+
+/// Finds base images.
+pub struct Bases<'a> {
+    context: &'a Context<'a>,
+    settings: &'a Settings,
+    platform: &'a Platform,
+    lock: Option<(PathBuf, Lock)>,
+    /// Whether what the lock does not pin is an error.
+    locked: bool,
+}
+
+/// A base image, and the lock that pins it.
+pub struct PinnedBase {
+    pub image: BaseImage,
+    reference: Reference,
+    /// What shipit.lock is to say; none where there is no project to keep one in.
+    lock: Option<(PathBuf, Lock)>,
+}
+
+impl<'a> Bases<'a> {
+    pub fn new(
+        context: &'a Context<'a>,
+        settings: &'a Settings,
+        platform: &'a Platform,
+        locked: bool,
+    ) -> Result<Self, CommandError> {
+        let lock = match &context.project {
+            Some(project) => {
+                let path = project.join(lock::FILE_NAME);
+                let present = Lock::read(&path).map_err(|error| ErrorKind::Usage.error(error))?;
+                Some((path, present.unwrap_or_default()))
+            }
+            None => None,
+        };
+        Ok(Bases { context, settings, platform, lock, locked })
+    }
+
+    /// The name of the base: the setting's, or the default one for `java`.
+    fn name(&self, java: Option<JavaVersion>) -> Result<String, CommandError> {
+        match (&self.settings.image.base, java) {
+            (Some(name), _) => Ok(name.clone()),
+            (None, Some(java)) => Ok(default_name(java)),
+            (None, None) => Err(ErrorKind::Usage
+                .error("neither the project nor the archive tells which Java it needs")
+                .hint("name the base image: [image] base in shipit.toml, or --base")),
+        }
+    }
+
+    /// The base for an application that needs `java`: from the cache where the lock pins it and it has been seen
+    /// before, else from its registry.
+    pub fn resolve(&self, java: Option<JavaVersion>) -> Result<PinnedBase, CommandError> {
+        let name = self.name(java)?;
+        let reference: Reference = name
+            .parse()
+            .map_err(|error| ErrorKind::Usage.error(format!("{}: {error}", self.settings.describe("image.base"))))?;
+        let pinned = reference.digest().or_else(|| self.lock.as_ref().and_then(|(_, lock)| lock.base(&name)));
+        if pinned.is_none() && self.locked {
+            return Err(ErrorKind::Usage
+                .error(format!("shipit.lock does not pin the base image {name}, and --locked forbids to pin it now"))
+                .hint("run 'shipit build' without --locked and commit shipit.lock"));
+        }
+        self.find(&name, reference, pinned)
+    }
+
+    /// What the name of the base stands for now, whatever the lock says.
+    pub fn renew(&self, java: Option<JavaVersion>) -> Result<PinnedBase, CommandError> {
+        let name = self.name(java)?;
+        let reference: Reference = name
+            .parse()
+            .map_err(|error| ErrorKind::Usage.error(format!("{}: {error}", self.settings.describe("image.base"))))?;
+        self.find(&name, reference, None)
+    }
+
+    /// The digest that the lock pins the base to.
+    pub fn pinned(&self, name: &str) -> Option<Digest> {
+        self.lock.as_ref().and_then(|(_, lock)| lock.base(name))
+    }
+
+    fn find(&self, name: &str, reference: Reference, pinned: Option<Digest>) -> Result<PinnedBase, CommandError> {
+        let cache = self.context.cache()?;
+        let cached = pinned.and_then(|digest| BaseImage::cached(cache, name, digest, self.platform));
+        let (image, manifest) = match cached {
+            Some(cached) => cached,
+            None => {
+                let reference = pinned.map_or_else(|| reference.clone(), |digest| reference.pin(digest));
+                self.context.report.step("Resolving", format!("{reference} for {}", self.platform));
+                let client = client(self.context.report, self.settings)?;
+                let resolved = block_on(async { client.resolve(&reference, self.platform).await.map_err(refused) })?;
+                let digest = resolved.reference.digest().unwrap_or(resolved.manifest.digest);
+                let image = BaseImage::parse(name, digest, &resolved.manifest_bytes, &resolved.config_bytes)
+                    .map_err(|error| ErrorKind::Other.error(error))?;
+                BaseImage::keep(cache, digest, self.platform, &resolved.manifest_bytes, &resolved.config_bytes)
+                    .map_err(|error| ErrorKind::Other.error(error))?;
+                (image, resolved.manifest.digest)
+            }
+        };
+        let lock = self.lock.clone().map(|(path, mut lock)| {
+            lock.pin(name, image.digest);
+            lock.pin_manifest(name, self.platform, manifest);
+            (path, lock)
+        });
+        Ok(PinnedBase { image, reference, lock })
+    }
+}
+
+impl PinnedBase {
+    /// Writes shipit.lock, where it says something new.
+    pub fn lock(&self, report: &Report) -> Result<(), CommandError> {
+        let Some((path, lock)) = &self.lock else { return Ok(()) };
+        if lock.write(path).map_err(|error| ErrorKind::Other.error(error))? {
+            report.step("Pinned", format!("{} to {} in {}", self.image.name, self.image.digest, path.display()));
+        }
+        Ok(())
+    }
+
+    /// Fetches those of the image's layers that are not in the cache: the base's.
+    pub fn fetch_layers(&self, context: &Context<'_>, settings: &Settings, image: &Image) -> Result<(), CommandError> {
+        let cache = context.cache()?;
+        let missing: Vec<_> =
+            image.layers.iter().filter(|layer| cache.blob(&layer.descriptor.digest).is_none()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let total = missing.iter().map(|layer| layer.descriptor.size).sum();
+        context.report.step("Fetching", format!("{} layers of {}, {}", missing.len(), self.image.name, Size(total)));
+        let client = client(context.report, settings)?;
+        let progress = context.report.bytes_progress("Fetching", total);
+        block_on(async {
+            for layer in missing {
+                let mut blob = cache.blob_writer().map_err(|error| ErrorKind::Other.error(error))?;
+                client
+                    .pull_blob(self.reference.repository(), &layer.descriptor, &mut blob, &|bytes| progress.add(bytes))
+                    .await
+                    .map_err(refused)?;
+                blob.finish_as(&layer.descriptor.digest, layer.descriptor.size)
+                    .map_err(|error| ErrorKind::Other.error(error))?;
+            }
+            Ok(())
+        })
+    }
+}

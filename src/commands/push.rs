@@ -1,0 +1,153 @@
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+
+use super::context::{Context, block_on};
+use super::registry_access::{client, refused, target};
+use super::rollout::{Deployable, Rollout};
+use crate::image::layout::{Layout, LayoutError};
+use crate::image::{Descriptor, Manifest};
+use crate::registry::{BlobSource, PushEvent, PushImage, PushLayer, PushRequest, Reference, TagPolicy};
+use crate::release::{Release, ReleasedImage};
+use crate::report::{CommandError, Elapsed, ErrorKind, Size};
+use crate::settings::{Flags, REGISTRY, SERVICE};
+
+/// Push what was built, and roll the service of shipit.toml to it.
+///
+/// Uploads only what the registry lacks, under the release's tag, and prints repository@digest. Where [service] is set,
+/// registers a task definition revision with that image and follows the deployment to its end.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Stop after the push; roll nothing.
+    #[arg(long)]
+    no_deploy: bool,
+
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Roll the service even where its percentages leave no room for new tasks.
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    settings: Flags<{ REGISTRY | SERVICE }>,
+}
+
+impl Arguments {
+    pub fn run(self, context: &Context<'_>) -> Result<(), CommandError> {
+        let started = Instant::now();
+        let report = context.report;
+        let settings = context.settings(&self.settings.given)?;
+        let _lock = context.lock_output(false)?;
+        let folder = context.output();
+        let release = Release::read(&folder).map_err(|error| ErrorKind::Usage.error(error))?;
+        let layout = Layout::open(&folder).map_err(|error| ErrorKind::Other.error(error))?;
+
+        block_on(async {
+            let repository = target(report, &settings, !self.dry_run).await?;
+            let request = request(&layout, &release, repository.clone())?;
+            let image = release.images.first().ok_or_else(|| ErrorKind::Usage.error("the release has no image"))?;
+            let pinned = repository.pinned(image.digest);
+
+            // Whether the service can be rolled is found out before anything is sent.
+            let rollout = match settings.service.name.is_some() && !self.no_deploy {
+                true => {
+                    let deployable = Deployable::of(&release, image, &pinned);
+                    Some(Rollout::prepare(report, &settings, deployable, self.force).await?)
+                }
+                false => None,
+            };
+            if self.dry_run {
+                report.step("Would push", format!("{pinned} as {}", release.tag));
+                if let Some(rollout) = &rollout {
+                    rollout.describe(report);
+                }
+                return Ok(report.result(&pinned, &json!({ "reference": pinned.to_string(), "tag": release.tag }))?);
+            }
+
+            report.step("Pushing", format!("{repository}:{}", release.tag));
+            let total = request.images.iter().flat_map(|image| &image.layers).map(|layer| layer.descriptor.size).sum();
+            let progress = report.bytes_progress("Pushing", total);
+            let pushed = client(report, &settings)?
+                .push(&request, &|event| match event {
+                    PushEvent::Sent(bytes) | PushEvent::Present(bytes) => progress.add(bytes),
+                    PushEvent::TakenBack(bytes) => progress.take_back(bytes),
+                    PushEvent::Retrying(why) => report.detail(why),
+                })
+                .await
+                .map_err(refused)?;
+            progress.finish();
+            let sent = match pushed.uploaded_blobs {
+                0 => "nothing to upload".to_owned(),
+                blobs => format!("{} in {blobs} blobs", Size(pushed.uploaded_bytes)),
+            };
+            report.step(
+                "Pushed",
+                format!("{sent}, {} there before, in {}", pushed.present_blobs, Elapsed(started.elapsed())),
+            );
+            let deployment = match rollout {
+                Some(rollout) => Some(rollout.run(report).await?),
+                None => None,
+            };
+            report.result(
+                &pinned,
+                &json!({
+                    "reference": pinned.to_string(),
+                    "tag": release.tag,
+                    "digest": image.digest,
+                    "uploadedBytes": pushed.uploaded_bytes,
+                    "taskDefinition": deployment,
+                }),
+            )?;
+            Ok(())
+        })
+    }
+}
+
+/// What is sent: the manifest and configuration of each image, and where each layer's bytes are.
+fn request(
+    layout: &Layout,
+    release: &Release,
+    repository: crate::registry::Repository,
+) -> Result<PushRequest, CommandError> {
+    let images = release.images.iter().map(|image| push_image(layout, image)).collect::<Result<_, _>>()?;
+    Ok(PushRequest { repository, tags: vec![release.tag.clone()], images, index: None, tag_policy: TagPolicy::Refuse })
+}
+
+fn push_image(layout: &Layout, image: &ReleasedImage) -> Result<PushImage, CommandError> {
+    let damaged = |error: LayoutError| ErrorKind::Other.error(error).hint("run 'shipit build' again");
+    let index = layout.index().map_err(damaged)?;
+    let manifest: Descriptor =
+        index.manifests.into_iter().find(|listed| listed.digest == image.digest).ok_or_else(|| {
+            ErrorKind::Other
+                .error(format!(
+                    "release.json names the image {}, which the image layout beside it does not have",
+                    image.digest
+                ))
+                .hint("run 'shipit build' again")
+        })?;
+    let manifest_bytes = layout.read(&manifest).map_err(damaged)?;
+    let parsed: Manifest = serde_json::from_slice(&manifest_bytes)
+        .map_err(|error| ErrorKind::Other.error(format!("the manifest {} cannot be read: {error}", image.digest)))?;
+    let config_bytes = layout.read(&parsed.config).map_err(damaged)?;
+    let base: Reference = image
+        .base
+        .name
+        .parse()
+        .map_err(|error| ErrorKind::Other.error(format!("the base image in release.json: {error}")))?;
+    let layers = parsed
+        .layers
+        .into_iter()
+        .map(|descriptor| {
+            let path = layout.blob_path(&descriptor.digest);
+            let source = match layout.has(&descriptor) {
+                true => BlobSource::File(path),
+                false => BlobSource::Registry(base.repository().clone()),
+            };
+            PushLayer { descriptor, source }
+        })
+        .collect();
+    Ok(PushImage { manifest, manifest_bytes, config: parsed.config, config_bytes, layers })
+}

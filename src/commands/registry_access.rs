@@ -1,0 +1,79 @@
+//! The registry client as the settings say: which hosts, which credentials.
+
+use std::sync::Arc;
+
+use crate::aws::config::Aws;
+use crate::aws::ecr::{self, EcrHost, Wanted};
+use crate::aws::ecr_credentials::EcrCredentials;
+use crate::registry::{Client, ClientOptions, DockerConfig, Reference, Repository};
+use crate::report::{CommandError, ErrorKind, Report};
+use crate::settings::Settings;
+
+/// A client for every registry that the road touches: the base's, and the one that is pushed to.
+pub fn client(report: &Report, settings: &Settings) -> Result<Client, CommandError> {
+    let http = http_client()?;
+    let registry = &settings.registry;
+    let options = ClientOptions {
+        insecure: registry.insecure.clone().unwrap_or_default(),
+        ecr_endpoint: registry.ecr_endpoint.clone(),
+        ..ClientOptions::default()
+    };
+    let ecr = EcrCredentials::new(http.clone(), registry.region.clone(), registry.profile.clone());
+    let warn = report.clone();
+    let docker = DockerConfig::of_process(move |warning| warn.warn(warning));
+    Ok(Client::new(http, options, vec![Arc::new(ecr), Arc::new(docker)]))
+}
+
+/// AWS, as the settings say.
+pub async fn aws(settings: &Settings) -> Result<Aws, CommandError> {
+    let registry = &settings.registry;
+    Aws::load(http_client()?, registry.region.clone(), registry.profile.clone()).await.map_err(refused)
+}
+
+fn http_client() -> Result<reqwest::Client, CommandError> {
+    crate::http::client().map_err(|error| ErrorKind::Other.error(error))
+}
+
+/// An error of a stage that asked a registry or AWS.
+pub fn refused(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CommandError {
+    ErrorKind::Refused.error(error)
+}
+
+/// The repository of the setting `registry.repository`; made where it is missing in ECR and `create` is set.
+pub async fn target(report: &Report, settings: &Settings, create: bool) -> Result<Repository, CommandError> {
+    let Some(name) = &settings.registry.repository else {
+        return Err(ErrorKind::Usage
+            .error("it is not set where images go")
+            .hint("set [registry] repository in shipit.toml, or --repository: the name of an ECR repository, or a full reference"));
+    };
+    let usage = |error| ErrorKind::Usage.error(format!("{}: {error}", settings.describe("registry.repository")));
+    // A first part with a dot or a colon, or localhost, is a host (distribution's reference grammar); anything else
+    // is a repository of the account's own registry.
+    let host =
+        name.split_once('/').map(|(host, _)| host).filter(|host| host.contains(['.', ':']) || *host == "localhost");
+    let (registry, path) = match host {
+        Some(host) => match host.parse::<EcrHost>() {
+            Ok(ecr) => (Some(ecr), &name[host.len() + 1..]),
+            Err(_) => {
+                let reference: Reference = name.parse().map_err(|error| usage(format!("{error}")))?;
+                if reference.tag().is_some() || reference.digest().is_some() {
+                    return Err(usage(format!("'{name}' has a tag or digest; the tag is made by shipit")));
+                }
+                return Ok(reference.repository().clone());
+            }
+        },
+        None => (None, name.as_str()),
+    };
+    let aws = aws(settings).await?;
+    let wanted = Wanted { registry: registry.as_ref(), name: path };
+    let found = match create {
+        true => ecr::ensure_repository(&aws, wanted).await,
+        false => ecr::describe_repository(&aws, wanted).await,
+    }
+    .map_err(refused)?;
+    if found.created {
+        report.step("Created", format!("the repository {} (immutable tags, scan on push)", found.uri));
+    }
+    let reference: Reference = found.uri.parse().map_err(|error| usage(format!("{error}")))?;
+    Ok(reference.repository().clone())
+}

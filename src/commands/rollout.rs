@@ -1,0 +1,292 @@
+//! Register and roll, as push and deploy do it alike.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::registry_access::{aws, refused};
+use crate::aws::config::Aws;
+use crate::aws::deployment::{self, DeploymentEvent, Follow, Outcome};
+use crate::aws::overlay::{self, LogGroup, Overlay};
+use crate::aws::rollout::{Phase, Progress};
+use crate::aws::service::{self, CircuitBreaker, DeploymentSettings, Roll, Service};
+use crate::aws::task_definition::{self, Revision};
+use crate::aws::task_failure::TaskFailure;
+use crate::aws::task_size::{Cpu, Memory};
+use crate::image::Platform;
+use crate::registry::{Reference, Registry};
+use crate::release::{Release, ReleasedImage};
+use crate::report::{CommandError, Elapsed, ErrorKind, Report};
+use crate::settings::{self, Settings};
+
+/// How long a deployment is followed unless the settings say otherwise.
+const TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// The image that a service is rolled to.
+pub struct Deployable {
+    /// By digest, as it was pushed.
+    pub image: Reference,
+    pub platforms: Vec<Platform>,
+    /// The tags of the revision that tell what it runs.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Deployable {
+    /// The image of a release.
+    pub fn of(release: &Release, image: &ReleasedImage, pinned: &Reference) -> Self {
+        let tags = [
+            ("shipit:tag", Some(release.tag.clone())),
+            ("shipit:git-sha", release.git_sha.clone()),
+            ("shipit:built-at", Some(release.built_at.clone())),
+        ];
+        Deployable {
+            image: pinned.clone(),
+            platforms: image.platforms.clone(),
+            tags: tags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
+        }
+    }
+}
+
+/// A roll-out that was planned and checked; nothing has been changed yet.
+pub struct Rollout {
+    aws: Aws,
+    service: Service,
+    current: Revision,
+    planned: Value,
+    tags: BTreeMap<String, String>,
+    roll: Roll,
+    timeout: Duration,
+}
+
+impl Rollout {
+    /// Reads the service and its current revision, lays the settings over it, and checks what can be checked.
+    pub async fn prepare(
+        report: &Report,
+        settings: &Settings,
+        deployable: Deployable,
+        force: bool,
+    ) -> Result<Self, CommandError> {
+        let wanted = &settings.service;
+        let required = |value: &Option<String>, key: &str| {
+            value.clone().ok_or_else(|| {
+                ErrorKind::Usage
+                    .error(format!("{} is not set", settings.describe(&format!("service.{key}"))))
+                    .hint(format!("set [service] {key} in shipit.toml"))
+            })
+        };
+        let cluster = required(&wanted.cluster, "cluster")?;
+        let name = required(&wanted.name, "name")?;
+        let aws = aws(settings).await?;
+        let service = service::describe(&aws, &cluster, &name).await.map_err(refused)?;
+        let current = task_definition::describe(&aws, &service.task_definition).await.map_err(refused)?;
+
+        let image = image_name(&deployable.image, settings)?;
+        let planned = overlay::plan(Some(&current.json), &overlay(settings, &aws, image, deployable.platforms)?)
+            .map_err(|error| ErrorKind::Usage.error(error))?;
+        let roll = Roll {
+            cluster,
+            service: name,
+            task_definition: current.arn.clone(),
+            desired_count: wanted.desired_count,
+            deployment: deployment_settings(settings),
+            health_check_grace_period_seconds: wanted
+                .health_check_grace_period
+                .map(|period| u32::try_from(period.as_secs()).unwrap_or(u32::MAX)),
+            force_new_deployment: false,
+        };
+        match service::check_progress(&service, &roll) {
+            Ok(()) => {}
+            Err(no_progress) if force => report.warn(no_progress),
+            Err(no_progress) => {
+                return Err(ErrorKind::Usage.error(no_progress).hint("--force rolls the service all the same"));
+            }
+        }
+        let tags = task_definition::next_tags(Some(&current), &deployable.tags);
+        let timeout = wanted.timeout.unwrap_or(TIMEOUT);
+        Ok(Rollout { aws, service, current, planned, tags, roll, timeout })
+    }
+
+    /// Whether the service already runs, everywhere and completely, what would be registered.
+    fn is_live(&self) -> bool {
+        self.service.settled() == Some(&*self.current.arn)
+            && task_definition::equal_but_for_tags(&self.current.json, &self.planned)
+            && self.roll.desired_count.is_none_or(|desired| desired == self.service.desired_count)
+    }
+
+    /// Says what [`Rollout::run`] would do.
+    pub fn describe(&self, report: &Report) {
+        let name = &self.service.service_name;
+        match self.is_live() {
+            true => report.step("Would leave", format!("{name} as it is: it runs this already")),
+            false => {
+                report.step("Would roll", format!("{name} from {}:{}", self.current.family, self.current.revision))
+            }
+        }
+    }
+
+    /// Registers the revision, rolls the service to it, and follows that deployment to its end. Gives the ARN of the
+    /// revision that the service runs.
+    pub async fn run(mut self, report: &Report) -> Result<String, CommandError> {
+        let name = self.service.service_name.clone();
+        if self.is_live() {
+            report.step("Unchanged", format!("{name} runs {}:{} already", self.current.family, self.current.revision));
+            return Ok(self.current.arn);
+        }
+        let started = Instant::now();
+        let revision = task_definition::register(&self.aws, &self.planned, &self.tags).await.map_err(refused)?;
+        report.step("Registered", format!("{}:{}", revision.family, revision.revision));
+        self.roll.task_definition = revision.arn.clone();
+        let deployed = service::update(&self.aws, &self.service, &self.roll).await.map_err(refused)?;
+        report
+            .step("Rolling", format!("{name} to {}:{} ({})", revision.family, revision.revision, deployed.deployment));
+
+        let follow = Follow::new(&deployed, &self.roll, self.timeout);
+        let progress = report.line_progress("Rolling");
+        let interrupted = async {
+            // Where signals cannot be had the deployment is followed to its end.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let outcome = deployment::follow(&self.aws, &follow, interrupted, &mut |event| match event {
+            DeploymentEvent::Progress(state) => {
+                progress.set(&words(&state));
+                // A closed standard output must not end the watch; the result tells of it.
+                let _ = report.json(&json!({ "event": "progress", "state": words(&state) }));
+            }
+            DeploymentEvent::Message(message) => report.detail(message),
+            DeploymentEvent::DrainsSlowly => report.note(
+                "all new tasks run; the old ones leave the load balancer, which takes the target group's \
+                 deregistration delay (300 s unless it is set otherwise)",
+            ),
+            DeploymentEvent::TaskFailed(failure) => report.warn(failure),
+            DeploymentEvent::Retrying(why) => report.detail(why),
+        })
+        .await
+        .map_err(|error| refused(error).hint("the deployment goes on; 'shipit deploy' follows it again"))?;
+        progress.finish();
+        conclude(report, &name, revision, outcome, started)
+    }
+}
+
+fn conclude(
+    report: &Report,
+    service: &str,
+    revision: Revision,
+    outcome: Outcome,
+    started: Instant,
+) -> Result<String, CommandError> {
+    let shown = format!("{}:{}", revision.family, revision.revision);
+    let goes_on = |state: &Progress| {
+        format!("{service} goes on rolling to {shown} without being watched; as of now: {}", words(state))
+    };
+    match outcome {
+        Outcome::Succeeded(state) => {
+            report.step("Live", format!("{service} runs {shown}: {} in {}", words(&state), Elapsed(started.elapsed())));
+            Ok(revision.arn)
+        }
+        Outcome::Failed { reason, tasks } => Err(ErrorKind::DeploymentFailed.error(format!(
+            "the deployment of {shown} to {service} failed: {reason}{}\nNothing was rolled back: the service is still \
+             asked to run {shown}",
+            reasons(&tasks)
+        ))),
+        Outcome::RolledBack { reason, to, tasks } => Err(ErrorKind::DeploymentFailed.error(format!(
+            "the deployment of {shown} to {service} failed and was rolled back: {reason}{}\nThe service runs {} again",
+            reasons(&tasks),
+            to.rsplit('/').next().unwrap_or(&to)
+        ))),
+        Outcome::Superseded { by } => Err(ErrorKind::DeploymentFailed.error(format!(
+            "the deployment of {shown} to {service} was replaced by another one, {by}, before it was complete"
+        ))),
+        Outcome::TimedOut { state, tasks } => Err(ErrorKind::TimedOut
+            .error(format!("timed out after {}: {}{}", Elapsed(started.elapsed()), goes_on(&state), reasons(&tasks)))
+            .hint("[service] timeout, or --timeout, gives it longer")),
+        Outcome::Interrupted { state, tasks } => {
+            Err(ErrorKind::Interrupted.error(format!("interrupted: {}{}", goes_on(&state), reasons(&tasks))))
+        }
+    }
+}
+
+fn reasons(tasks: &[TaskFailure]) -> String {
+    tasks.iter().map(|task| format!("\n{task}")).collect()
+}
+
+fn words(state: &Progress) -> String {
+    let phase = match state.phase {
+        Phase::Waiting => "waiting for ECS",
+        Phase::Starting => "starting",
+        Phase::Draining => "old tasks leave",
+        Phase::RollingBack => "rolling back",
+    };
+    let mut text = format!("{phase}, {} of {} new tasks run", state.running, state.desired);
+    for (count, what) in [(state.pending, "start"), (state.failed, "failed"), (state.old, "old ones still run")] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    if let Some((failures, threshold)) = state.breaker {
+        if failures > 0 {
+            text.push_str(&format!("; the circuit breaker counts {failures} of {threshold} failures"));
+        }
+    }
+    text
+}
+
+/// The image's name in the task definition: by the canonical host that Fargate knows, or the one that an emulator
+/// wants in its place.
+fn image_name(image: &Reference, settings: &Settings) -> Result<String, CommandError> {
+    let Ok(ecr) = image.registry().as_str().parse::<crate::aws::ecr::EcrHost>() else { return Ok(image.to_string()) };
+    let host = settings.registry.ecr_image_host.clone().unwrap_or_else(|| ecr.canonical());
+    let registry: Registry = host.parse().map_err(|error| {
+        ErrorKind::Usage.error(format!("{}: {error}", settings.describe("registry.ecr-image-host")))
+    })?;
+    let digest = image.digest().map(|digest| format!("@{digest}")).unwrap_or_default();
+    Ok(format!("{registry}/{}{digest}", image.repository().name()))
+}
+
+fn overlay(settings: &Settings, aws: &Aws, image: String, platforms: Vec<Platform>) -> Result<Overlay, CommandError> {
+    let wanted = &settings.service;
+    let size = |path: &str, error: crate::aws::task_size::TaskSizeError| {
+        ErrorKind::Usage.error(format!("{}: {error}", settings.describe(path)))
+    };
+    let cpu = wanted.cpu.map(|cpu| cpu.0.to_string().parse::<Cpu>()).transpose();
+    let memory = wanted.memory.map(|memory| memory.0.to_string().parse::<Memory>()).transpose();
+    Ok(Overlay {
+        family: wanted.family.clone(),
+        container: wanted.container.clone(),
+        image,
+        platforms,
+        cpu: cpu.map_err(|error| size("service.cpu", error))?,
+        memory: memory.map_err(|error| size("service.memory", error))?,
+        environment: wanted.env.clone(),
+        secrets: wanted.secrets.clone(),
+        ports: wanted.ports.iter().flatten().map(|port| port.number.get()).collect(),
+        task_role: wanted.task_role.clone(),
+        execution_role: wanted.execution_role.clone(),
+        log: wanted.log_group.clone().map(|group| LogGroup {
+            group,
+            region: aws.region().to_owned(),
+            stream_prefix: "shipit".to_owned(),
+        }),
+        ..Overlay::default()
+    })
+}
+
+fn deployment_settings(settings: &Settings) -> DeploymentSettings {
+    let settings::Service {
+        minimum_healthy_percent, maximum_percent, circuit_breaker, circuit_breaker_rollback, ..
+    } = &settings.service;
+    DeploymentSettings {
+        minimum_healthy_percent: *minimum_healthy_percent,
+        maximum_percent: *maximum_percent,
+        // One without the other: to roll back is to watch, and who watches mostly wants to roll back.
+        circuit_breaker: match (circuit_breaker, circuit_breaker_rollback) {
+            (None, None) => None,
+            (enable, rollback) => Some(CircuitBreaker {
+                enable: enable.unwrap_or(true),
+                rollback: rollback.unwrap_or(enable.unwrap_or(true)),
+            }),
+        },
+    }
+}
