@@ -338,3 +338,6 @@ impl Write for BlobWriter<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,3 +126,81 @@ fn octal(field: &mut [u8], mut value: u64) {
     }
     field[digits] = 0;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Digest;
+
+    fn text(field: &[u8]) -> &str {
+        std::str::from_utf8(field).unwrap().trim_end_matches('\0')
+    }
+
+    #[test]
+    fn a_file_and_a_directory_have_plain_ustar_headers() {
+        let file = header("app/application.jar", Kind::File { size: 1234 }, 315_532_800);
+        assert_eq!(file.len(), BLOCK);
+        assert_eq!(text(&file[..100]), "app/application.jar");
+        assert_eq!(text(&file[100..108]), "0000644");
+        assert_eq!(text(&file[124..136]), "00000002322");
+        assert_eq!(text(&file[136..148]), "02263523000");
+        assert_eq!(&file[156..157], b"0");
+        assert_eq!(&file[257..265], b"ustar\x0000");
+        assert_eq!((text(&file[108..124]), text(&file[265..329])), ("0000000\x000000000", ""));
+        let directory = header("app/lib", Kind::Directory, 0);
+        assert_eq!((text(&directory[..100]), text(&directory[100..108])), ("app/lib/", "0000755"));
+        assert_eq!((&directory[156..157], text(&directory[124..136])), (&b"5"[..], "00000000000"));
+    }
+
+    #[test]
+    fn the_check_sum_is_that_of_the_header_with_spaces_in_its_place() {
+        let mut block = header("app", Kind::Directory, 1);
+        let sum = u64::from_str_radix(text(&block[148..155]), 8).unwrap();
+        block[148..156].fill(b' ');
+        assert_eq!(block.iter().map(|byte| u64::from(*byte)).sum::<u64>(), sum);
+    }
+
+    #[test]
+    fn a_long_name_is_divided_at_a_slash_where_it_can_be() {
+        let long = format!("{}/{}", "d".repeat(150), "f".repeat(100));
+        let block = header(&long, Kind::File { size: 0 }, 0);
+        assert_eq!(block.len(), BLOCK);
+        assert_eq!(format!("{}/{}", text(&block[345..500]), text(&block[..100])), long);
+        let many = ["directory"; 22].join("/");
+        let block = header(&many, Kind::Directory, 0);
+        assert_eq!((block.len(), format!("{}/{}", text(&block[345..500]), text(&block[..100]))), (BLOCK, many + "/"));
+    }
+
+    #[test]
+    fn what_ustar_cannot_hold_stands_in_a_pax_header() {
+        let long = "n".repeat(101);
+        let blocks = header(&long, Kind::File { size: 1 << 33 }, -1);
+        assert_eq!((blocks.len(), &blocks[156..157]), (3 * BLOCK, &b"x"[..]));
+        let records = format!("111 path={long}\n19 size=8589934592\n12 mtime=-1\n");
+        assert_eq!(text(&blocks[BLOCK..2 * BLOCK]), records);
+        assert_eq!(usize::from_str_radix(text(&blocks[124..136]), 8).unwrap(), records.len());
+        let umlaut = header("app/größe.txt", Kind::File { size: 0 }, 0);
+        assert_eq!(text(&umlaut[BLOCK..2 * BLOCK]), "24 path=app/größe.txt\n");
+        assert_eq!(header(&"n".repeat(100), Kind::File { size: (1 << 33) - 1 }, 0).len(), BLOCK);
+    }
+
+    #[test]
+    fn the_length_of_a_record_counts_its_own_digits() {
+        for size in [90, 91, 92, 93, 990, 991, 992, 993] {
+            let mut records = Vec::new();
+            record(&mut records, "path", &vec![b'x'; size]);
+            let length = text(&records).split(' ').next().unwrap().parse::<usize>().unwrap();
+            assert_eq!(length, records.len());
+        }
+    }
+
+    #[test]
+    fn headers_are_those_of_layer_format_1() {
+        let all: Vec<u8> =
+            [("a/b.jar", Kind::File { size: 5 }, 315_532_800), ("é".repeat(80).as_str(), Kind::Directory, -5)]
+                .iter()
+                .flat_map(|(path, kind, time)| header(path, *kind, *time))
+                .collect();
+        assert_eq!(Digest::of(&all).hex(), "cbb88857170fea3f098f0a9bb7b116a9bd7e3bb9df87f8386609ef5d6526cea9");
+    }
+}

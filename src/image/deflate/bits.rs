@@ -38,11 +38,6 @@ impl<'a> BitWriter<'a> {
         self.count % 8 == 0
     }
 
-    /// Bits from here to the next byte border.
-    pub fn to_border(&self) -> u32 {
-        self.count.wrapping_neg() % 8
-    }
-
     /// Appends whole bytes; only at a byte border that [`BitWriter::align`] made.
     pub fn extend(&mut self, bytes: &[u8]) {
         debug_assert_eq!(self.count, 0, "bytes begin at a byte border");

@@ -108,3 +108,44 @@ fn lengths<const N: usize>(frequencies: &[u32; N], limit: usize) -> [u8; N] {
     }
     lengths
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sum of 2^-length over all codes, in units of 2^-15.
+    fn used<const N: usize>(code: &Code<N>) -> u32 {
+        code.lengths.iter().filter(|length| **length > 0).map(|length| 1 << (15 - length)).sum()
+    }
+
+    #[test]
+    fn codes_are_complete_and_within_the_limit_whatever_the_frequencies() {
+        // Fibonacci's numbers make the deepest trees.
+        let mut fibonacci = [0u32; 40];
+        fibonacci[..2].fill(1);
+        (2..40).for_each(|index| fibonacci[index] = fibonacci[index - 1] + fibonacci[index - 2]);
+        for limit in [7, 15] {
+            let code = Code::of_frequencies(&fibonacci, limit);
+            assert!(code.lengths.iter().all(|length| (1..=limit).contains(&usize::from(*length))));
+            assert_eq!(used(&code), 1 << 15);
+        }
+        let every = Code::of_frequencies(&[1u32; 128], 7);
+        assert_eq!(used(&every), 1 << 15);
+    }
+
+    #[test]
+    fn one_symbol_or_none_still_makes_a_code_of_two() {
+        for (frequencies, symbols) in [([0, 0, 0], [0, 1]), ([5, 0, 0], [0, 1]), ([0, 0, 5], [2, 0])] {
+            let code = Code::of_frequencies(&frequencies, 15);
+            assert!(symbols.iter().all(|symbol| code.lengths[*symbol] == 1), "{frequencies:?}");
+            assert_eq!(used(&code), 1 << 15);
+        }
+    }
+
+    #[test]
+    fn frequent_symbols_have_shorter_codes() {
+        let code = Code::of_frequencies(&[1, 100, 3, 50, 0, 7], 15);
+        assert!(code.lengths[1] < code.lengths[3] && code.lengths[3] < code.lengths[0]);
+        assert_eq!(code.lengths[4], 0);
+    }
+}

@@ -42,7 +42,7 @@ const LEAST_RUN: usize = 64;
 const BLOCK_TOKENS: usize = 16 * 1024;
 
 /// For what stands between runs: short, and much like what stood between the runs before.
-const BETWEEN: Effort = Effort { depth: 4, nice: 64 };
+const BETWEEN: Effort = Effort { depth: 4, nice: 32 };
 
 /// For longer stretches.
 const PLAIN: Effort = Effort { depth: 40, nice: 96 };
@@ -195,3 +195,6 @@ impl Writer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,3 +86,28 @@ impl Token {
         Symbol { symbol: 257 + index, extra: value - u32::from(base), extra_bits: extra_bits.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_and_distance_comes_back_from_its_symbol() {
+        for length in MIN_MATCH..=MAX_MATCH {
+            let symbol = Token::matched(length, 1).literal_or_length();
+            let (base, bits) = LENGTHS[symbol.symbol - 257];
+            assert_eq!(u32::from(base) + symbol.extra, length as u32);
+            assert!(symbol.extra < 1 << bits && symbol.extra_bits == u32::from(bits));
+        }
+        for distance in 1..=32_768usize {
+            let symbol = Token::matched(3, distance).distance().unwrap();
+            // RFC 1951 §3.2.5: from the fifth on, two symbols for each number of extra bits.
+            let bits = (symbol.symbol as u32 / 2).saturating_sub(1);
+            let base = if symbol.symbol < 4 { symbol.symbol } else { (2 + symbol.symbol % 2) << bits };
+            assert_eq!((base + symbol.extra as usize + 1, symbol.extra_bits), (distance, bits));
+        }
+        assert_eq!(Token::literal(0).distance(), None);
+        assert_eq!(Token::literal(255).literal_or_length().symbol, 255);
+        assert_eq!(Token::matched(258, 1).literal_or_length().symbol, 285);
+    }
+}

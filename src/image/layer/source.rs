@@ -225,7 +225,10 @@ impl Stream<'_, '_> {
     fn failed(&self, entry: &str, source: io::Error) -> LayerError {
         let archive = self.input.archive.to_owned();
         match source.kind() {
-            io::ErrorKind::UnexpectedEof => LayerError::Truncated { archive, entry: entry.to_owned() },
+            // An offset beyond what a file can have is an invalid one.
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
+                LayerError::Truncated { archive, entry: entry.to_owned() }
+            }
             _ => LayerError::Read { archive, source },
         }
     }
