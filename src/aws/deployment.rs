@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -33,6 +33,10 @@ pub struct Follow {
     pub deployment: String,
     /// The ARN of the revision that it runs.
     pub task_definition: String,
+    /// When it was made, by the clock of ECS: seconds since 1970. Tasks from before are not its own.
+    pub created_at: Option<f64>,
+    /// The ids of the lines in the service's log that were there before.
+    pub known_events: HashSet<String>,
     pub time_out: Duration,
     pub pace: Pace,
 }
@@ -57,6 +61,8 @@ impl Follow {
             service: roll.service.clone(),
             deployment: started.deployment.clone(),
             task_definition: roll.task_definition.clone(),
+            created_at: started.service.primary().and_then(|primary| primary.created_at),
+            known_events: started.known_events.clone(),
             time_out,
             pace: Pace::default(),
         }
@@ -178,7 +184,6 @@ struct Watch<'a> {
     failures: Vec<TaskFailure>,
     collector: Collector,
     told: HashSet<String>,
-    since: f64,
     pause: Duration,
     /// Since when the deployment is unlisted, or failed without a roll-back.
     unsettled: Option<Instant>,
@@ -201,16 +206,13 @@ enum Reported {
 impl<'a> Watch<'a> {
     fn new(follow: &'a Follow) -> Self {
         let target = Target { deployment: follow.deployment.clone(), task_definition: follow.task_definition.clone() };
-        // A little earlier than now: clocks differ, and the deployment was started before.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() - 10.0;
         Watch {
             follow,
-            collector: Collector::new(target.clone(), Some(now)),
+            collector: Collector::new(target.clone(), follow.created_at),
             target,
             state: Progress::default(),
             failures: Vec::new(),
-            told: HashSet::new(),
-            since: now,
+            told: follow.known_events.clone(),
             pause: Duration::ZERO,
             unsettled: None,
             failing: None,
@@ -303,7 +305,7 @@ impl<'a> Watch<'a> {
     fn tell_messages(&mut self, service: &Service, on: &mut dyn FnMut(DeploymentEvent)) -> bool {
         let mut news = false;
         for event in service.events.iter().rev() {
-            if event.created_at.is_some_and(|at| at >= self.since) && self.told.insert(event.id.clone()) {
+            if self.told.insert(event.id.clone()) {
                 on(DeploymentEvent::Message(event.message.clone()));
                 news = true;
             }

@@ -15,10 +15,11 @@ pub enum AwsError {
     NoRegion,
 
     #[error(
-        "no AWS credentials: looked in the environment (AWS_ACCESS_KEY_ID), the AWS profile (AWS_PROFILE), web \
-         identity, the ECS container and the EC2 instance; set one up, for example with `aws configure sso`"
+        "no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID), in {profile}, by web identity, from an ECS \
+         container or from an EC2 instance; set them up, for example with `aws configure sso`, and name the profile \
+         in AWS_PROFILE"
     )]
-    NoCredentials,
+    NoCredentials { profile: String },
 
     #[error("AWS credentials are set up but cannot be used: {reason}; sign in again (`aws sso login`) or set others")]
     CredentialsFailed { reason: String },
@@ -146,18 +147,19 @@ impl AwsError {
         }
     }
 
+    /// The instance's metadata service comes last, so where that fails nothing else was set up.
     pub(super) fn from_credentials(error: &(dyn Error + 'static)) -> Self {
-        // The chain's own way to say that every source was empty.
-        if error.to_string().contains("no providers in chain") || chain_says_empty(error) {
-            AwsError::NoCredentials
+        let says = |words: &str| causes(error).any(|cause| cause.to_string().contains(words));
+        if says("no credentials found in chain") || says("IMDS") || says("instance metadata") {
+            let profile = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+            AwsError::NoCredentials {
+                profile: profile
+                    .map_or_else(|| "the default AWS profile".to_owned(), |name| format!("AWS profile '{name}'")),
+            }
         } else {
-            AwsError::CredentialsFailed { reason: innermost(error) }
+            AwsError::CredentialsFailed { reason: innermost(error).trim().to_owned() }
         }
     }
-}
-
-fn chain_says_empty(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.to_string().contains("no providers in chain provided credentials"))
 }
 
 fn credentials_error(error: &(dyn Error + 'static)) -> Option<AwsError> {

@@ -1,5 +1,7 @@
 //! A service: what it runs, how it is rolled, and the one call that rolls it.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -193,6 +195,8 @@ pub struct Started {
     pub deployment: String,
     /// The service as it was right after the call.
     pub service: Service,
+    /// The ids of the lines in the service's log from before the call.
+    pub known_events: HashSet<String>,
 }
 
 /// Whether the deployment could make progress with the percentages that it would have.
@@ -247,9 +251,10 @@ pub async fn update(aws: &Aws, service: &Service, roll: &Roll) -> Result<Started
     struct Answer {
         service: Service,
     }
+    let known_events = service.events.iter().map(|event| event.id.clone()).collect();
     let Answer { service } = exchange.answer(&call)?;
     let deployment = service.primary().ok_or_else(|| call.unexpected("a service without a primary deployment"))?;
-    Ok(Started { deployment: deployment.id.clone(), service })
+    Ok(Started { deployment: deployment.id.clone(), service, known_events })
 }
 
 fn update_body(service: &Service, roll: &Roll) -> Value {

@@ -50,6 +50,17 @@ impl TaskFailure {
         self.task.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Whether another task failed in the same way, so that once is enough to tell.
+    pub fn is_like(&self, other: &TaskFailure) -> bool {
+        let ways = |failure: &TaskFailure| -> Vec<_> {
+            let way =
+                |container: &ContainerFailure| (container.name.clone(), container.reason.clone(), container.exit_code);
+            failure.containers.iter().map(way).collect()
+        };
+        (&self.stop_code, &self.stopped_reason) == (&other.stop_code, &other.stopped_reason)
+            && ways(self) == ways(other)
+    }
+
     /// What usually helps against such a failure.
     pub fn advice(&self) -> Option<&'static str> {
         let reasons = self.containers.iter().filter_map(|container| container.reason.as_deref());
