@@ -21,6 +21,9 @@ const GRACE: Duration = Duration::from_secs(45);
 /// How long a look may go on failing (throttled, unreachable) before following is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How often the service deployments API is asked for a deployment that it does not list.
+const REPORT_TRIES: u32 = 5;
+
 /// How long the last look for reasons may take when the time is up.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
@@ -197,7 +200,8 @@ struct Watch<'a> {
 
 /// What is known of the service deployments API.
 enum Reported {
-    Unknown,
+    /// Not found yet, after this many tries.
+    Sought(u32),
     Arn(String),
     /// Missing or denied, here.
     Never,
@@ -219,7 +223,7 @@ impl<'a> Watch<'a> {
             told_draining: false,
             listed: false,
             reason: None,
-            reported: Reported::Unknown,
+            reported: Reported::Sought(0),
         }
     }
 
@@ -333,11 +337,12 @@ impl<'a> Watch<'a> {
 
     /// Asks the service deployments API, once it is known that it answers here.
     async fn report(&mut self, aws: &Aws, service: &Service) -> Option<ServiceDeployment> {
-        if let Reported::Unknown = self.reported {
+        if let Reported::Sought(tries) = self.reported {
             self.reported = match find(aws, service, &self.target).await {
                 Ok(Some(arn)) => Reported::Arn(arn),
-                // It may come a moment after the deployment; without an end that would be a call more per look.
-                Ok(None) if !self.listed => Reported::Unknown,
+                // It may come a moment after the deployment.
+                Ok(None) if tries < REPORT_TRIES => Reported::Sought(tries + 1),
+                Err(error) if error.is_passing() => Reported::Sought(tries),
                 _ => Reported::Never,
             };
         }
@@ -405,4 +410,176 @@ async fn describe(aws: &Aws, arn: &str) -> Result<Option<ServiceDeployment>, Aws
 fn jittered(pause: Duration) -> Duration {
     let share = u32::try_from(RandomState::new().hash_one(0_u8) % 250).unwrap_or_default();
     pause + pause * share / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::aws::canned::Canned;
+
+    const OWN: &str = "arn:aws:ecs:eu-west-1:1:task-definition/shop:2";
+
+    fn deployment(id: u32, status: &str, state: &str, reason: &str, running: u32) -> Value {
+        json!({
+            "id": format!("ecs-svc/{id}"), "status": status, "runningCount": running, "desiredCount": 1,
+            "taskDefinition": if id == 2 { OWN } else { "old" }, "rolloutState": state, "rolloutStateReason": reason,
+        })
+    }
+
+    fn service(deployments: &[Value]) -> Value {
+        json!({ "services": [{
+            "serviceArn": "arn:s", "serviceName": "shop", "clusterArn": "arn:c", "status": "ACTIVE", "taskDefinition": "x",
+            "desiredCount": 1, "runningCount": 1, "deployments": deployments, "loadBalancers": [{}],
+            "deploymentConfiguration": { "deploymentCircuitBreaker": { "enable": true, "rollback": true } },
+            "events": [{ "id": "e2", "message": "new" }, { "id": "e1", "message": "old" }],
+        }] })
+    }
+
+    fn asked(time_out: Duration) -> Follow {
+        Follow {
+            cluster: "lab".into(),
+            service: "shop".into(),
+            deployment: "ecs-svc/2".into(),
+            task_definition: OWN.into(),
+            created_at: Some(100.0),
+            known_events: HashSet::from(["e1".to_owned()]),
+            time_out,
+            pace: Pace { quickest: Duration::from_millis(1), slowest: Duration::from_millis(2) },
+        }
+    }
+
+    async fn followed(canned: &Canned, time_out: Duration) -> (Outcome, Vec<DeploymentEvent>) {
+        let mut events = Vec::new();
+        let stop = std::future::pending();
+        let outcome = follow(&canned.aws(), &asked(time_out), stop, &mut |event| events.push(event)).await.unwrap();
+        (outcome, events)
+    }
+
+    fn without_tasks(services: Vec<Value>) -> Canned {
+        Canned::by_action([("DescribeServices", services), ("ListTasks", vec![json!({ "taskArns": [] })])])
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_roll_is_told_step_by_step_to_its_success() {
+        let own = |state, running| deployment(2, "PRIMARY", state, "", running);
+        let old = deployment(1, "ACTIVE", "COMPLETED", "", 1);
+        let canned = without_tasks(vec![
+            service(std::slice::from_ref(&old)),
+            service(&[own("IN_PROGRESS", 0), old.clone()]),
+            service(&[own("IN_PROGRESS", 1), old]),
+            service(&[own("COMPLETED", 1)]),
+        ]);
+        let (outcome, events) = followed(&canned, LONG).await;
+        assert!(matches!(&outcome, Outcome::Succeeded(progress) if progress.running == 1), "{outcome:?}");
+        let messages: Vec<_> = events.iter().filter(|event| matches!(event, DeploymentEvent::Message(_))).collect();
+        assert_eq!(messages, [&DeploymentEvent::Message("new".into())]);
+        assert_eq!(events.iter().filter(|event| **event == DeploymentEvent::DrainsSlowly).count(), 1);
+        let phases: Vec<Phase> = events
+            .iter()
+            .filter_map(|event| match event {
+                DeploymentEvent::Progress(progress) => Some(progress.phase),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(phases, [Phase::Starting, Phase::Draining, Phase::Draining]);
+    }
+
+    #[tokio::test]
+    async fn a_roll_back_that_leaves_no_trace_is_still_a_failure_with_its_reasons() {
+        let canned = Canned::by_action([
+            (
+                "DescribeServices",
+                vec![
+                    service(&[deployment(2, "PRIMARY", "IN_PROGRESS", "", 0)]),
+                    service(&[
+                        deployment(3, "PRIMARY", "IN_PROGRESS", "in progress", 0),
+                        deployment(2, "ACTIVE", "FAILED", "tasks failed to start", 0),
+                    ]),
+                    service(&[deployment(3, "PRIMARY", "IN_PROGRESS", "in progress", 0)]),
+                    service(&[deployment(3, "PRIMARY", "COMPLETED", "completed", 1)]),
+                ],
+            ),
+            ("ListTasks", vec![json!({ "taskArns": ["arn:t/1"] })]),
+            (
+                "DescribeTasks",
+                vec![json!({ "tasks": [{
+                "taskArn": "arn:t/1", "startedBy": "ecs-svc/2", "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+                "stoppedReason": "exited", "containers": [{ "name": "app", "exitCode": 3 }],
+            }] })],
+            ),
+            (
+                "DescribeTaskDefinition",
+                vec![json!({ "taskDefinition": {
+                "taskDefinitionArn": OWN, "family": "shop", "revision": 2, "containerDefinitions": [{
+                    "name": "app", "logConfiguration": { "logDriver": "awslogs", "options": { "awslogs-group": "g", "awslogs-stream-prefix": "p" } },
+                }],
+            } })],
+            ),
+            ("GetLogEvents", vec![json!({ "events": [] }), json!({ "events": [{ "message": "boom\n" }] })]),
+        ]);
+        let (outcome, events) = followed(&canned, LONG).await;
+        let Outcome::RolledBack { reason, to, tasks } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((&*reason, &*to), ("tasks failed to start", "old"));
+        assert_eq!(tasks.len(), 1);
+        assert_eq!(tasks[0].containers[0].log_lines, ["boom"], "an empty log is read again");
+        assert!(events.contains(&DeploymentEvent::TaskFailed(tasks[0].clone())));
+    }
+
+    #[tokio::test]
+    async fn time_out_and_interruption_end_with_the_state_of_things() {
+        let canned = without_tasks(vec![service(&[deployment(2, "PRIMARY", "IN_PROGRESS", "", 0)])]);
+        let (outcome, _) = followed(&canned, Duration::from_millis(100)).await;
+        assert!(matches!(&outcome, Outcome::TimedOut { state, .. } if state.desired == 1), "{outcome:?}");
+        let stop = tokio::time::sleep(Duration::from_millis(100));
+        let outcome = follow(&canned.aws(), &asked(LONG), stop, &mut |_| ()).await.unwrap();
+        assert!(matches!(&outcome, Outcome::Interrupted { state, .. } if state.desired == 1), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_newer_deployment_ends_the_watch() {
+        let canned = without_tasks(vec![service(&[
+            deployment(3, "PRIMARY", "IN_PROGRESS", "in progress", 0),
+            deployment(2, "ACTIVE", "IN_PROGRESS", "", 1),
+        ])]);
+        assert_eq!(followed(&canned, LONG).await.0, Outcome::Superseded { by: "ecs-svc/3".into() });
+    }
+
+    #[tokio::test]
+    async fn the_service_deployments_api_is_found_by_the_number_of_the_deployment() {
+        let canned = Canned::by_action([
+            ("DescribeServices", vec![service(&[deployment(2, "PRIMARY", "IN_PROGRESS", "", 1)])]),
+            ("ListTasks", vec![json!({ "taskArns": [] })]),
+            (
+                "ListServiceDeployments",
+                vec![json!({ "serviceDeployments": [
+                { "serviceDeploymentArn": "arn:d/new", "targetServiceRevisionArn": "arn:service-revision/lab/shop/2" },
+            ] })],
+            ),
+            (
+                "DescribeServiceDeployments",
+                vec![json!({ "serviceDeployments": [{
+                "serviceDeploymentArn": "arn:d/new", "status": "SUCCESSFUL",
+                "deploymentCircuitBreaker": { "failureCount": 1, "threshold": 3 },
+            }] })],
+            ),
+        ]);
+        let (outcome, _) = followed(&canned, LONG).await;
+        assert!(matches!(&outcome, Outcome::Succeeded(progress) if progress.breaker == Some((1, 3))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_fails_in_passing_is_tried_again() {
+        let busy = || (500, json!({ "__type": "ServerException", "message": "busy" }));
+        let done = (200, service(&[deployment(2, "PRIMARY", "COMPLETED", "", 1)]));
+        let none = (400, json!({ "__type": "AccessDeniedException", "message": "no" }));
+        // Three attempts are the SDK's own; then the next look; the service deployments API and the tasks are denied.
+        let canned = Canned::new([busy(), busy(), busy(), done, none.clone(), none]);
+        let (outcome, events) = followed(&canned, LONG).await;
+        assert!(matches!(outcome, Outcome::Succeeded(_)), "{outcome:?}");
+        assert!(matches!(&events[0], DeploymentEvent::Retrying(words) if words.contains("busy")), "{events:?}");
+    }
 }

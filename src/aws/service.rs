@@ -311,3 +311,122 @@ fn not_found(aws: &Aws, cluster: &str, service: &str) -> AwsError {
         region: aws.region().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::canned::Canned;
+
+    fn described() -> Value {
+        json!({
+            "serviceArn": "arn:s", "serviceName": "shop", "status": "ACTIVE", "desiredCount": 2, "runningCount": 2,
+            "taskDefinition": "shop:1", "deploymentController": { "type": "ECS" },
+            "deploymentConfiguration": {
+                "maximumPercent": 200, "minimumHealthyPercent": 100, "newer": true,
+                "deploymentCircuitBreaker": { "enable": false, "rollback": false, "threshold": 5 },
+            },
+            "deployments": [{
+                "id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": "shop:1", "desiredCount": 2, "runningCount": 2,
+                "rolloutState": "COMPLETED",
+            }],
+        })
+    }
+
+    fn service() -> Service {
+        serde_json::from_value(described()).unwrap()
+    }
+
+    fn roll() -> Roll {
+        Roll { cluster: "lab".into(), service: "shop".into(), task_definition: "shop:2".into(), ..Roll::default() }
+    }
+
+    #[tokio::test]
+    async fn an_update_says_nothing_of_what_is_not_set() {
+        let canned = Canned::new([(200, json!({ "service": described() }))]);
+        let started = update(&canned.aws(), &service(), &roll()).await.unwrap();
+        assert_eq!(started.deployment, "ecs-svc/1");
+        assert_eq!(canned.bodies(), [json!({ "cluster": "lab", "service": "shop", "taskDefinition": "shop:2" })]);
+    }
+
+    #[test]
+    fn a_deployment_configuration_is_sent_whole_with_what_is_set_over_it() {
+        let mut roll = roll();
+        roll.deployment.maximum_percent = Some(150);
+        roll.deployment.circuit_breaker = Some(CircuitBreaker { enable: true, rollback: true });
+        roll.desired_count = Some(3);
+        assert_eq!(
+            update_body(&service(), &roll),
+            json!({
+                "cluster": "lab", "service": "shop", "taskDefinition": "shop:2", "desiredCount": 3,
+                "deploymentConfiguration": {
+                    "maximumPercent": 150, "minimumHealthyPercent": 100, "newer": true,
+                    "deploymentCircuitBreaker": { "enable": true, "rollback": true, "threshold": 5 },
+                },
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn a_forced_deployment_is_asked_for_once_only() {
+        let busy = || (500, json!({ "__type": "ServerException", "message": "try again" }));
+        let canned = Canned::new([busy(), busy(), busy()]);
+        let forced = Roll { force_new_deployment: true, ..roll() };
+        assert!(update(&canned.aws(), &service(), &forced).await.is_err());
+        assert_eq!(canned.bodies().len(), 1);
+        assert_eq!(canned.bodies()[0]["forceNewDeployment"], json!(true));
+        let canned = Canned::new([busy(), (200, json!({ "service": described() }))]);
+        assert!(update(&canned.aws(), &service(), &roll()).await.is_ok());
+    }
+
+    #[test]
+    fn progress_is_checked_with_the_percentages_that_the_deployment_would_have() {
+        assert!(check_progress(&service(), &roll()).is_ok());
+        let mut stuck = roll();
+        stuck.deployment.maximum_percent = Some(100);
+        assert!(check_progress(&service(), &stuck).is_err());
+        stuck.deployment.minimum_healthy_percent = Some(50);
+        assert!(check_progress(&service(), &stuck).is_ok());
+        stuck.desired_count = Some(1);
+        assert!(check_progress(&service(), &stuck).is_err());
+        let mut blue_green = service();
+        blue_green.deployment_configuration.insert("strategy".into(), json!("BLUE_GREEN"));
+        assert!(check_progress(&blue_green, &stuck).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_missing_service_cluster_or_controller_is_told() {
+        let with = |key: &str, value: Value| {
+            let mut service = described();
+            service[key] = value;
+            (200, json!({ "services": [service] }))
+        };
+        let no_cluster = (400, json!({ "__type": "ClusterNotFoundException", "message": "Cluster not found." }));
+        let missing = (200, json!({ "services": [], "failures": [{ "arn": "arn:s", "reason": "MISSING" }] }));
+        for (answer, words) in [
+            (no_cluster, "no cluster 'lab' in eu-west-1"),
+            (missing, "no active service 'shop' in cluster 'lab'"),
+            (with("status", json!("INACTIVE")), "no active service 'shop'"),
+            (with("deploymentController", json!({ "type": "CODE_DEPLOY" })), "deployed by CODE_DEPLOY"),
+        ] {
+            let error = describe(&Canned::new([answer]).aws(), "lab", "shop").await.unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_settled_only_with_one_complete_deployment() {
+        assert_eq!(service().settled(), Some("shop:1"));
+        let with = |change: &dyn Fn(&mut Service)| {
+            let mut service = service();
+            change(&mut service);
+            service.settled().is_some()
+        };
+        assert!(!with(&|service| service.deployments[0].running_count = 1));
+        assert!(!with(&|service| service.deployments[0].rollout_state = Some("IN_PROGRESS".into())));
+        assert!(!with(&|service| service.deployments[0].status = "ACTIVE".into()));
+        let other = Deployment { status: "ACTIVE".into(), ..service().deployments[0].clone() };
+        assert!(!with(&|service| service.deployments.push(other.clone())));
+        // A rolled-back deployment may stay in the list, with nothing running.
+        assert!(with(&|service| service.deployments.push(Deployment { running_count: 0, ..other.clone() })));
+    }
+}

@@ -305,3 +305,63 @@ async fn fill_logs(aws: &Aws, failure: &mut TaskFailure) -> bool {
     }
     complete
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(started_by: &str, revision: &str, stop_code: &str, reason: &str, exit_code: Option<i64>) -> Task {
+        serde_json::from_value(json!({
+            "taskArn": "arn:aws:ecs:eu-west-1:1:task/lab/abc", "taskDefinitionArn": revision, "startedBy": started_by,
+            "lastStatus": "STOPPED", "stopCode": stop_code, "stoppedReason": reason, "createdAt": 100.0,
+            "containers": [{ "name": "app", "exitCode": exit_code, "reason": null }],
+        }))
+        .unwrap()
+    }
+
+    fn target() -> Target {
+        Target { deployment: "ecs-svc/2".into(), task_definition: "shop:2".into() }
+    }
+
+    #[test]
+    fn only_tasks_of_the_deployment_count() {
+        let of = |started_by: &str, revision: &str, since| {
+            is_of(&task(started_by, revision, "", "", None), &target(), since)
+        };
+        assert!(of("ecs-svc/2", "shop:2", None));
+        assert!(!of("ecs-svc/1", "shop:2", None), "another deployment of the same revision");
+        assert!(of("shop", "shop:2", Some(100.0)));
+        assert!(!of("shop", "shop:2", Some(101.0)), "an earlier deployment of the same revision");
+        assert!(!of("shop", "shop:1", None));
+    }
+
+    #[test]
+    fn a_task_that_scaling_stopped_is_no_failure() {
+        let failed = |code, reason| is_failure(&task("", "", code, reason, None));
+        assert!(!failed("ServiceSchedulerInitiated", "Scaling activity initiated by deployment ecs-svc/3"));
+        assert!(failed("ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group arn:x)"));
+        assert!(failed("EssentialContainerExited", "Essential container in task exited"));
+        assert!(failed("TaskFailedToStart", "CannotPullContainerError: pull image manifest has been retried"));
+    }
+
+    #[test]
+    fn a_failure_tells_reason_exit_code_log_and_advice() {
+        let definition = json!({ "containerDefinitions": [{
+            "name": "app",
+            "logConfiguration": { "logDriver": "awslogs", "options": { "awslogs-group": "/shop", "awslogs-stream-prefix": "ecs" } },
+        }] });
+        let task = task("", "", "EssentialContainerExited", "Essential container in task exited", Some(137));
+        let mut failure = failure(&task, Some(&definition), "eu-west-1");
+        let stream = failure.containers[0].log.clone().unwrap();
+        assert_eq!((&*stream.region, &*stream.group, &*stream.stream), ("eu-west-1", "/shop", "ecs/app/abc"));
+        failure.containers[0].log_lines = vec!["last words".into()];
+        assert_eq!(
+            failure.to_string(),
+            "task abc stopped (EssentialContainerExited): Essential container in task exited\n  container app exited \
+             with 137\n    | last words\n  the container was killed, most often for its memory: give the task more, or \
+             the JVM less"
+        );
+    }
+}
