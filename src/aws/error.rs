@@ -99,10 +99,7 @@ impl Call<'_> {
             let code = service.code().unwrap_or("an error without a code").to_owned();
             let message = service.message().unwrap_or("no message").to_owned();
             return match &*code {
-                "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => {
-                    let (action, resource) = denied(&message).unwrap_or((action, resource));
-                    AwsError::AccessDenied { action, resource, message }
-                }
+                "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => self.denied(message),
                 "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" => {
                     AwsError::Throttled { action, resource }
                 }
@@ -113,10 +110,7 @@ impl Call<'_> {
                 | "InvalidSignatureException"
                 | "SignatureDoesNotMatch"
                 | "IncompleteSignature" => AwsError::CredentialsRefused { action, code, message },
-                _ if message.contains("is not authorized to perform") => {
-                    let (action, resource) = denied(&message).unwrap_or((action, resource));
-                    AwsError::AccessDenied { action, resource, message }
-                }
+                _ if message.contains("is not authorized to perform") => self.denied(message),
                 _ => AwsError::Refused { action, resource, code, message },
             };
         }
@@ -128,6 +122,12 @@ impl Call<'_> {
             SdkError::ResponseError(_) => AwsError::UnexpectedAnswer { action, reason },
             _ => AwsError::Unreachable { action, resource, reason },
         }
+    }
+
+    fn denied(&self, message: String) -> AwsError {
+        let (action, resource) = denied(&message).unwrap_or((self.action, None));
+        let (action, resource) = (action.to_owned(), resource.unwrap_or(self.resource).to_owned());
+        AwsError::AccessDenied { action, resource, message }
     }
 
     pub(super) fn unexpected(&self, reason: impl ToString) -> AwsError {
@@ -176,17 +176,14 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-/// Reads 'User: … is not authorized to perform: ACTION on resource: RESOURCE because …'.
-fn denied(message: &str) -> Option<(String, String)> {
+/// Reads action and resource from 'User: … is not authorized to perform: ACTION on resource: RESOURCE because …'.
+fn denied(message: &str) -> Option<(&str, Option<&str>)> {
     let (_, rest) = message.split_once("is not authorized to perform: ")?;
-    let mut words = rest.split_whitespace();
-    let action = words.next()?;
-    let resource = match rest.split_once("on resource: ") {
-        Some((_, after)) => after.split_whitespace().next()?,
-        None => "*",
-    };
-    let bare = |word: &str| word.trim_matches(|c| matches!(c, '"' | '\'' | ',' | '.')).to_owned();
-    Some((bare(action), bare(resource)))
+    Some((first_word(rest)?, rest.split_once("on resource: ").and_then(|(_, after)| first_word(after))))
+}
+
+fn first_word(text: &str) -> Option<&str> {
+    Some(text.split_whitespace().next()?.trim_matches(|c| matches!(c, '"' | '\'' | ',' | '.')))
 }
 
 #[cfg(test)]
@@ -197,9 +194,9 @@ mod tests {
     fn a_denial_names_the_missing_action_and_resource() {
         let message = "User: arn:aws:sts::1:assumed-role/ci/x is not authorized to perform: iam:PassRole on resource: \
                        arn:aws:iam::1:role/task because no identity-based policy allows the iam:PassRole action";
-        assert_eq!(denied(message), Some(("iam:PassRole".into(), "arn:aws:iam::1:role/task".into())));
+        assert_eq!(denied(message), Some(("iam:PassRole", Some("arn:aws:iam::1:role/task"))));
         assert_eq!(denied("User: x is not authorized to perform: ecr:GetAuthorizationToken"), {
-            Some(("ecr:GetAuthorizationToken".into(), "*".into()))
+            Some(("ecr:GetAuthorizationToken", None))
         });
         assert_eq!(denied("Access denied"), None);
     }
