@@ -97,7 +97,7 @@ impl Aws {
     pub async fn check_credentials(&self) -> Result<(), AwsError> {
         use aws_sdk_ecs::config::ProvideCredentials;
         let Some(provider) = self.config.credentials_provider() else {
-            return Err(AwsError::NoCredentials { profile: "the AWS profile".to_owned() });
+            return Err(AwsError::NoCredentials);
         };
         provider.provide_credentials().await.map(|_| ()).map_err(|error| AwsError::from_credentials(&error))
     }

@@ -15,11 +15,12 @@ pub enum AwsError {
     NoRegion,
 
     #[error(
-        "no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID), in {profile}, by web identity, from an ECS \
-         container or from an EC2 instance; set them up, for example with `aws configure sso`, and name the profile \
-         in AWS_PROFILE"
+        "no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID), in the AWS profile{named}, by web identity, \
+         from an ECS container or from an EC2 instance; set them up, for example with `aws configure sso`, and name \
+         the profile in AWS_PROFILE",
+        named = std::env::var("AWS_PROFILE").map(|name| format!(" (AWS_PROFILE is '{name}')")).unwrap_or_default()
     )]
-    NoCredentials { profile: String },
+    NoCredentials,
 
     #[error("AWS credentials are set up but cannot be used: {reason}; sign in again (`aws sso login`) or set others")]
     CredentialsFailed { reason: String },
@@ -151,11 +152,7 @@ impl AwsError {
     pub(super) fn from_credentials(error: &(dyn Error + 'static)) -> Self {
         let says = |words: &str| causes(error).any(|cause| cause.to_string().contains(words));
         if says("no credentials found in chain") || says("IMDS") || says("instance metadata") {
-            let profile = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
-            AwsError::NoCredentials {
-                profile: profile
-                    .map_or_else(|| "the default AWS profile".to_owned(), |name| format!("AWS profile '{name}'")),
-            }
+            AwsError::NoCredentials
         } else {
             AwsError::CredentialsFailed { reason: innermost(error).trim().to_owned() }
         }
