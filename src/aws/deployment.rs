@@ -6,13 +6,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-
 use super::config::Aws;
-use super::error::{AwsError, Call};
-use super::json::Exchange;
-use super::rollout::{self, Phase, Progress, ServiceDeployment, Target, Verdict};
-use super::service::{self, Service, Started};
+use super::error::AwsError;
+use super::roll::{Roll, Started};
+use super::rollout::{self, Phase, Progress, Target, Verdict};
+use super::service::{self, Service};
+use super::service_deployment::{self, ServiceDeployment};
 use super::task_failure::{Collector, TaskFailure};
 
 /// How long ECS may take to show a deployment that it has accepted, and to show the roll-back of one that failed.
@@ -32,7 +31,7 @@ const LAST_LOOK: Duration = Duration::from_secs(10);
 pub struct Follow {
     pub cluster: String,
     pub service: String,
-    /// As [`service::update`] gave it.
+    /// As [`roll::update`](super::roll::update) gave it.
     pub deployment: String,
     /// The ARN of the revision that it runs.
     pub task_definition: String,
@@ -58,7 +57,7 @@ impl Default for Pace {
 }
 
 impl Follow {
-    pub fn new(started: &Started, roll: &service::Roll, time_out: Duration) -> Self {
+    pub fn new(started: &Started, roll: &Roll, time_out: Duration) -> Self {
         Follow {
             cluster: roll.cluster.clone(),
             service: roll.service.clone(),
@@ -338,7 +337,7 @@ impl<'a> Watch<'a> {
     /// Asks the service deployments API, once it is known that it answers here.
     async fn report(&mut self, aws: &Aws, service: &Service) -> Option<ServiceDeployment> {
         if let Reported::Sought(tries) = self.reported {
-            self.reported = match find(aws, service, &self.target).await {
+            self.reported = match service_deployment::find(aws, service, &self.target.deployment).await {
                 Ok(Some(arn)) => Reported::Arn(arn),
                 // It may come a moment after the deployment.
                 Ok(None) if tries < REPORT_TRIES => Reported::Sought(tries + 1),
@@ -347,7 +346,7 @@ impl<'a> Watch<'a> {
             };
         }
         let Reported::Arn(arn) = &self.reported else { return None };
-        match describe(aws, arn).await {
+        match service_deployment::describe(aws, arn).await {
             Ok(reported) => reported,
             Err(error) if error.is_passing() => None,
             Err(_) => {
@@ -363,47 +362,6 @@ fn progress_of(verdict: &Verdict) -> Option<&Progress> {
         Verdict::Going(progress) | Verdict::Succeeded(progress) => Some(progress),
         _ => None,
     }
-}
-
-/// Finds the service deployment whose revision carries the number of the deployment's id:
-/// `ecs-svc/123` and `arn:…:service-revision/cluster/service/123`.
-async fn find(aws: &Aws, service: &Service, target: &Target) -> Result<Option<String>, AwsError> {
-    let call = Call { action: "ecs:ListServiceDeployments", resource: &service.service_arn };
-    let listed = aws
-        .ecs()
-        .list_service_deployments()
-        .cluster(&service.cluster_arn)
-        .service(&service.service_arn)
-        .max_results(10)
-        .send()
-        .await
-        .map_err(|error| call.failed(error))?;
-    let number = target.deployment.rsplit('/').next().unwrap_or_default();
-    let ours = listed
-        .service_deployments()
-        .iter()
-        .find(|brief| brief.target_service_revision_arn().and_then(|arn| arn.rsplit('/').next()) == Some(number));
-    Ok(ours.and_then(|brief| brief.service_deployment_arn()).map(str::to_owned))
-}
-
-async fn describe(aws: &Aws, arn: &str) -> Result<Option<ServiceDeployment>, AwsError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer {
-        #[serde(default)]
-        service_deployments: Vec<ServiceDeployment>,
-    }
-    let call = Call { action: "ecs:DescribeServiceDeployments", resource: arn };
-    let exchange = Exchange::reading();
-    aws.ecs()
-        .describe_service_deployments()
-        .service_deployment_arns(arn)
-        .customize()
-        .interceptor(exchange.clone())
-        .send()
-        .await
-        .map_err(|error| call.failed(error))?;
-    exchange.answer::<Answer>(&call).map(|answer| answer.service_deployments.into_iter().next())
 }
 
 /// Up to a quarter more, so that many pipelines do not ask in step.

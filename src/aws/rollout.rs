@@ -2,9 +2,8 @@
 //!
 //! It goes by the deployment's id and never by whether the service looks stable: a rolled-back service is stable too.
 
-use serde::Deserialize;
-
 use super::service::{Deployment, Service};
+use super::service_deployment::ServiceDeployment;
 
 /// The deployment that is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,34 +65,6 @@ pub enum Verdict {
     },
     /// ECS does not list it: not yet, or no longer.
     Unlisted,
-}
-
-/// A deployment as the service deployments API tells it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceDeployment {
-    pub service_deployment_arn: String,
-    /// PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS, then SUCCESSFUL, STOPPED,
-    /// ROLLBACK_SUCCESSFUL or ROLLBACK_FAILED.
-    pub status: String,
-    pub status_reason: Option<String>,
-    pub deployment_circuit_breaker: Option<BreakerState>,
-    pub rollback: Option<Rollback>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BreakerState {
-    #[serde(default)]
-    pub failure_count: u32,
-    #[serde(default)]
-    pub threshold: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Rollback {
-    pub reason: Option<String>,
 }
 
 /// Judges by DescribeServices and, where it could be had, the service deployments API, whose word is final.
