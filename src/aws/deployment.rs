@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often the service deployments API is asked for a deployment that it does not list.
 const REPORT_TRIES: u32 = 5;
 
+/// How many looks must show success where tasks have failed, or where the deployment was complete from the start: the
+/// emulated AWS calls a first deployment COMPLETED before any task runs.
+const CALM_LOOKS: u32 = 3;
+
 /// How long the last look for reasons may take when the time is up.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
@@ -192,6 +196,10 @@ struct Watch<'a> {
     failing: Option<Instant>,
     told_draining: bool,
     listed: bool,
+    /// Whether ECS was seen at work on it.
+    in_progress: bool,
+    /// How many looks in a row showed success, and no task that failed.
+    calm: u32,
     /// Why ECS calls the deployment failed.
     reason: Option<String>,
     reported: Reported,
@@ -221,6 +229,8 @@ impl<'a> Watch<'a> {
             failing: None,
             told_draining: false,
             listed: false,
+            in_progress: false,
+            calm: 0,
             reason: None,
             reported: Reported::Sought(0),
         }
@@ -256,22 +266,27 @@ impl<'a> Watch<'a> {
             self.told_draining = true;
             on(DeploymentEvent::DrainsSlowly);
         }
+        let found = self.collector.found();
         news |= self.collect(aws, false, on).await;
+        let failed = self.collector.found() > found;
         if news {
-            self.pause = self.follow.pace.quickest
+            self.pause = self.follow.pace.quickest;
         } else {
-            self.slow_down()
+            self.slow_down();
         }
-        Ok(self.settle(verdict, &service))
+        let certain = reported.is_some_and(|reported| reported.status == "SUCCESSFUL");
+        Ok(self.settle(verdict, &service, certain, failed))
     }
 
     /// Ends on what is an end, and gives what may only look like one its time.
-    fn settle(&mut self, verdict: Verdict, service: &Service) -> Option<Verdict> {
-        if let Some(own) = service.deployments.iter().find(|deployment| deployment.id == self.target.deployment)
-            && own.rollout_state.as_deref() == Some("FAILED")
-        {
-            self.reason = own.rollout_state_reason.clone().or_else(|| self.reason.take());
+    fn settle(&mut self, verdict: Verdict, service: &Service, certain: bool, failed: bool) -> Option<Verdict> {
+        if let Some(own) = service.deployments.iter().find(|deployment| deployment.id == self.target.deployment) {
+            self.in_progress |= own.rollout_state.as_deref() == Some("IN_PROGRESS");
+            if own.rollout_state.as_deref() == Some("FAILED") {
+                self.reason = own.rollout_state_reason.clone().or_else(|| self.reason.take());
+            }
         }
+        self.calm = if failed || !matches!(verdict, Verdict::Succeeded(_)) { 0 } else { self.calm + 1 };
         // Once complete, a roll-back looks like any other deployment: what was seen before tells them apart.
         if let (Verdict::Unlisted | Verdict::Superseded { .. }, Phase::RollingBack, Some(primary)) =
             (&verdict, self.state.phase, service.primary())
@@ -284,6 +299,11 @@ impl<'a> Watch<'a> {
                 self.listed = true;
                 self.unsettled = None;
                 None
+            }
+            // Tasks that run for a moment between two crashes make no success.
+            Verdict::Succeeded(_) => {
+                let seen_through = self.in_progress && self.collector.found() == 0;
+                (certain || seen_through || self.calm >= CALM_LOOKS).then_some(verdict)
             }
             Verdict::FailedSoFar { .. } | Verdict::Unlisted => {
                 let waited = self.unsettled.get_or_insert_with(Instant::now).elapsed();
@@ -498,6 +518,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn tasks_that_run_for_a_moment_between_crashes_make_no_success() {
+        let complete = |running| service(&[deployment(2, "PRIMARY", "COMPLETED", "", running)]);
+        let flapping = vec![complete(0), complete(1), complete(1), complete(0), complete(1), complete(0)];
+        let (outcome, _) = followed(&without_tasks(flapping), Duration::from_millis(300)).await;
+        assert!(matches!(outcome, Outcome::TimedOut { .. }), "{outcome:?}");
+        let (outcome, _) = followed(&without_tasks(vec![complete(0), complete(1)]), LONG).await;
+        assert!(matches!(outcome, Outcome::Succeeded(_)), "{outcome:?}");
+    }
+
+    #[tokio::test]
     async fn a_newer_deployment_ends_the_watch() {
         let canned = without_tasks(vec![service(&[
             deployment(3, "PRIMARY", "IN_PROGRESS", "in progress", 0),
@@ -532,10 +562,11 @@ mod tests {
     #[tokio::test]
     async fn a_look_that_fails_in_passing_is_tried_again() {
         let busy = || (500, json!({ "__type": "ServerException", "message": "busy" }));
+        let going = (200, service(&[deployment(2, "PRIMARY", "IN_PROGRESS", "", 0)]));
         let done = (200, service(&[deployment(2, "PRIMARY", "COMPLETED", "", 1)]));
         let none = (400, json!({ "__type": "AccessDeniedException", "message": "no" }));
         // Three attempts are the SDK's own; then the next look; the service deployments API and the tasks are denied.
-        let canned = Canned::new([busy(), busy(), busy(), done, none.clone(), none]);
+        let canned = Canned::new([busy(), busy(), busy(), going, none.clone(), none.clone(), done, none]);
         let (outcome, events) = followed(&canned, LONG).await;
         assert!(matches!(outcome, Outcome::Succeeded(_)), "{outcome:?}");
         assert!(matches!(&events[0], DeploymentEvent::Retrying(words) if words.contains("busy")), "{events:?}");

@@ -168,6 +168,11 @@ impl Collector {
         Collector { target, since, seen: HashSet::new(), found: 0, waiting: Vec::new(), definition: None }
     }
 
+    /// How many tasks have failed, told or not.
+    pub(super) fn found(&self) -> usize {
+        self.found
+    }
+
     /// Looks for tasks that stopped since the last look. A failure whose log is still empty waits for the next look,
     /// unless this is the `last` one.
     pub(super) async fn look(
@@ -181,8 +186,11 @@ impl Collector {
             if task.last_status != "STOPPED" || !self.seen.insert(task.task_arn.clone()) {
                 continue;
             }
-            if self.found < MOST_TASKS && is_of(&task, &self.target, self.since) && is_failure(&task) {
-                self.found += 1;
+            if !is_of(&task, &self.target, self.since) || !is_failure(&task) {
+                continue;
+            }
+            self.found += 1;
+            if self.found <= MOST_TASKS {
                 let failure = self.read(aws, &task).await;
                 self.waiting.push(Waiting { failure, looks: 0, complete: false });
             }
