@@ -279,7 +279,9 @@ fn failure(task: &Task, definition: Option<&Value>, region: &str) -> TaskFailure
         definitions.and_then(|list| list.iter().find(named)).and_then(|found| LogStream::of(found, id, region))
     };
     let containers = task.containers.iter().filter(|container| {
-        container.exit_code.is_some_and(|code| code != 0) || container.reason.is_some() || task.containers.len() == 1
+        let reason = container.reason.as_deref().is_some_and(|reason| !reason.is_empty());
+        // One that ended well tells something only where there is no other.
+        reason || container.exit_code.is_some_and(|code| code != 0 || task.containers.len() == 1)
     });
     TaskFailure {
         task: task.task_arn.clone(),
