@@ -107,7 +107,74 @@ fn is_link_local(uri: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use aws_smithy_types::body::SdkBody;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    fn bounded(timeout: Duration) -> Bounded {
+        Bounded { connector: Connector::new(crate::http::client().unwrap()).unwrap(), timeout }
+    }
+
+    fn request(uri: &str) -> HttpRequest {
+        let mut request = HttpRequest::new(SdkBody::from("asked"));
+        request.set_method("POST").unwrap();
+        request.set_uri(uri.to_owned()).unwrap();
+        request.headers_mut().insert("x-amz-target", "a.B");
+        request.headers_mut().insert("content-length", "5");
+        request
+    }
+
+    #[tokio::test]
+    async fn a_request_and_its_answer_pass_through_unchanged() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/path?q=1", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"asked") {
+                let mut part = [0; 1024];
+                let read = stream.read(&mut part).await.unwrap();
+                asked.extend_from_slice(&part[..read]);
+            }
+            let answer =
+                "HTTP/1.1 302 Found\r\nlocation: /other\r\nx-amzn-requestid: r\r\ncontent-length: 6\r\n\r\nanswer";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(asked).unwrap().to_lowercase()
+        });
+        let mut response = bounded(Duration::from_secs(10)).call(request(&uri)).await.unwrap();
+        assert_eq!(response.status().as_u16(), 302, "redirects are not followed");
+        assert_eq!(response.headers().get("x-amzn-requestid"), Some("r"));
+        let body = reqwest::Body::wrap(response.take_body());
+        let body = reqwest::Response::from(http::Response::new(body)).bytes().await.unwrap();
+        assert_eq!(body, "answer");
+        let asked = server.await.unwrap();
+        assert!(asked.starts_with("post /path?q=1 http/1.1\r\n"), "{asked}");
+        assert!(asked.contains("x-amz-target: a.b\r\n"), "{asked}");
+        assert_eq!(asked.matches("content-length:").count(), 1, "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/", listener.local_addr().unwrap());
+        let begun = Instant::now();
+        let error = bounded(Duration::from_millis(200)).call(request(&uri)).await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_an_io_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        let error = bounded(Duration::from_secs(10)).call(request(&uri)).await.unwrap_err();
+        assert!(error.is_io(), "{error:?}");
+    }
 
     #[test]
     fn metadata_services_are_reached_without_a_proxy() {

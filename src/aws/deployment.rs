@@ -4,15 +4,14 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use serde::Deserialize;
+use std::time::{Duration, Instant};
 
 use super::config::Aws;
-use super::error::{AwsError, Call};
-use super::json::Exchange;
-use super::rollout::{self, Phase, Progress, ServiceDeployment, Target, Verdict};
-use super::service::{self, Service, Started};
+use super::error::AwsError;
+use super::roll::{Roll, Started};
+use super::rollout::{self, Phase, Progress, Target, Verdict};
+use super::service::{self, Service};
+use super::service_deployment::{self, ServiceDeployment};
 use super::task_failure::{Collector, TaskFailure};
 
 /// How long ECS may take to show a deployment that it has accepted, and to show the roll-back of one that failed.
@@ -20,6 +19,13 @@ const GRACE: Duration = Duration::from_secs(45);
 
 /// How long a look may go on failing (throttled, unreachable) before following is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often the service deployments API is asked for a deployment that it does not list.
+const REPORT_TRIES: u32 = 5;
+
+/// How many looks must show success where tasks have failed, or where the deployment was complete from the start: the
+/// emulated AWS calls a first deployment COMPLETED before any task runs.
+const CALM_LOOKS: u32 = 3;
 
 /// How long the last look for reasons may take when the time is up.
 const LAST_LOOK: Duration = Duration::from_secs(10);
@@ -29,10 +35,14 @@ const LAST_LOOK: Duration = Duration::from_secs(10);
 pub struct Follow {
     pub cluster: String,
     pub service: String,
-    /// As [`service::update`] gave it.
+    /// As [`roll::update`](super::roll::update) gave it.
     pub deployment: String,
     /// The ARN of the revision that it runs.
     pub task_definition: String,
+    /// When it was made, by the clock of ECS: seconds since 1970. Tasks from before are not its own.
+    pub created_at: Option<f64>,
+    /// The ids of the lines in the service's log that were there before.
+    pub known_events: HashSet<String>,
     pub time_out: Duration,
     pub pace: Pace,
 }
@@ -51,12 +61,14 @@ impl Default for Pace {
 }
 
 impl Follow {
-    pub fn new(started: &Started, roll: &service::Roll, time_out: Duration) -> Self {
+    pub fn new(started: &Started, roll: &Roll, time_out: Duration) -> Self {
         Follow {
             cluster: roll.cluster.clone(),
             service: roll.service.clone(),
             deployment: started.deployment.clone(),
             task_definition: roll.task_definition.clone(),
+            created_at: started.service.primary().and_then(|primary| primary.created_at),
+            known_events: started.known_events.clone(),
             time_out,
             pace: Pace::default(),
         }
@@ -178,13 +190,16 @@ struct Watch<'a> {
     failures: Vec<TaskFailure>,
     collector: Collector,
     told: HashSet<String>,
-    since: f64,
     pause: Duration,
     /// Since when the deployment is unlisted, or failed without a roll-back.
     unsettled: Option<Instant>,
     failing: Option<Instant>,
     told_draining: bool,
     listed: bool,
+    /// Whether ECS was seen at work on it.
+    in_progress: bool,
+    /// How many looks in a row showed success, and no task that failed.
+    calm: u32,
     /// Why ECS calls the deployment failed.
     reason: Option<String>,
     reported: Reported,
@@ -192,7 +207,8 @@ struct Watch<'a> {
 
 /// What is known of the service deployments API.
 enum Reported {
-    Unknown,
+    /// Not found yet, after this many tries.
+    Sought(u32),
     Arn(String),
     /// Missing or denied, here.
     Never,
@@ -201,23 +217,22 @@ enum Reported {
 impl<'a> Watch<'a> {
     fn new(follow: &'a Follow) -> Self {
         let target = Target { deployment: follow.deployment.clone(), task_definition: follow.task_definition.clone() };
-        // A little earlier than now: clocks differ, and the deployment was started before.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() - 10.0;
         Watch {
             follow,
-            collector: Collector::new(target.clone(), Some(now)),
+            collector: Collector::new(target.clone(), follow.created_at),
             target,
             state: Progress::default(),
             failures: Vec::new(),
-            told: HashSet::new(),
-            since: now,
+            told: follow.known_events.clone(),
             pause: Duration::ZERO,
             unsettled: None,
             failing: None,
             told_draining: false,
             listed: false,
+            in_progress: false,
+            calm: 0,
             reason: None,
-            reported: Reported::Unknown,
+            reported: Reported::Sought(0),
         }
     }
 
@@ -251,22 +266,27 @@ impl<'a> Watch<'a> {
             self.told_draining = true;
             on(DeploymentEvent::DrainsSlowly);
         }
+        let found = self.collector.found();
         news |= self.collect(aws, false, on).await;
+        let failed = self.collector.found() > found;
         if news {
-            self.pause = self.follow.pace.quickest
+            self.pause = self.follow.pace.quickest;
         } else {
-            self.slow_down()
+            self.slow_down();
         }
-        Ok(self.settle(verdict, &service))
+        let certain = reported.is_some_and(|reported| reported.status == "SUCCESSFUL");
+        Ok(self.settle(verdict, &service, certain, failed))
     }
 
     /// Ends on what is an end, and gives what may only look like one its time.
-    fn settle(&mut self, verdict: Verdict, service: &Service) -> Option<Verdict> {
-        if let Some(own) = service.deployments.iter().find(|deployment| deployment.id == self.target.deployment)
-            && own.rollout_state.as_deref() == Some("FAILED")
-        {
-            self.reason = own.rollout_state_reason.clone().or_else(|| self.reason.take());
+    fn settle(&mut self, verdict: Verdict, service: &Service, certain: bool, failed: bool) -> Option<Verdict> {
+        if let Some(own) = service.deployments.iter().find(|deployment| deployment.id == self.target.deployment) {
+            self.in_progress |= own.rollout_state.as_deref() == Some("IN_PROGRESS");
+            if own.rollout_state.as_deref() == Some("FAILED") {
+                self.reason = own.rollout_state_reason.clone().or_else(|| self.reason.take());
+            }
         }
+        self.calm = if failed || !matches!(verdict, Verdict::Succeeded(_)) { 0 } else { self.calm + 1 };
         // Once complete, a roll-back looks like any other deployment: what was seen before tells them apart.
         if let (Verdict::Unlisted | Verdict::Superseded { .. }, Phase::RollingBack, Some(primary)) =
             (&verdict, self.state.phase, service.primary())
@@ -279,6 +299,11 @@ impl<'a> Watch<'a> {
                 self.listed = true;
                 self.unsettled = None;
                 None
+            }
+            // Tasks that run for a moment between two crashes make no success.
+            Verdict::Succeeded(_) => {
+                let seen_through = self.in_progress && self.collector.found() == 0;
+                (certain || seen_through || self.calm >= CALM_LOOKS).then_some(verdict)
             }
             Verdict::FailedSoFar { .. } | Verdict::Unlisted => {
                 let waited = self.unsettled.get_or_insert_with(Instant::now).elapsed();
@@ -303,7 +328,7 @@ impl<'a> Watch<'a> {
     fn tell_messages(&mut self, service: &Service, on: &mut dyn FnMut(DeploymentEvent)) -> bool {
         let mut news = false;
         for event in service.events.iter().rev() {
-            if event.created_at.is_some_and(|at| at >= self.since) && self.told.insert(event.id.clone()) {
+            if self.told.insert(event.id.clone()) {
                 on(DeploymentEvent::Message(event.message.clone()));
                 news = true;
             }
@@ -331,16 +356,17 @@ impl<'a> Watch<'a> {
 
     /// Asks the service deployments API, once it is known that it answers here.
     async fn report(&mut self, aws: &Aws, service: &Service) -> Option<ServiceDeployment> {
-        if let Reported::Unknown = self.reported {
-            self.reported = match find(aws, service, &self.target).await {
+        if let Reported::Sought(tries) = self.reported {
+            self.reported = match service_deployment::find(aws, service, &self.target.deployment).await {
                 Ok(Some(arn)) => Reported::Arn(arn),
-                // It may come a moment after the deployment; without an end that would be a call more per look.
-                Ok(None) if !self.listed => Reported::Unknown,
+                // It may come a moment after the deployment.
+                Ok(None) if tries < REPORT_TRIES => Reported::Sought(tries + 1),
+                Err(error) if error.is_passing() => Reported::Sought(tries),
                 _ => Reported::Never,
             };
         }
         let Reported::Arn(arn) = &self.reported else { return None };
-        match describe(aws, arn).await {
+        match service_deployment::describe(aws, arn).await {
             Ok(reported) => reported,
             Err(error) if error.is_passing() => None,
             Err(_) => {
@@ -358,49 +384,191 @@ fn progress_of(verdict: &Verdict) -> Option<&Progress> {
     }
 }
 
-/// Finds the service deployment whose revision carries the number of the deployment's id:
-/// `ecs-svc/123` and `arn:…:service-revision/cluster/service/123`.
-async fn find(aws: &Aws, service: &Service, target: &Target) -> Result<Option<String>, AwsError> {
-    let call = Call { action: "ecs:ListServiceDeployments", resource: &service.service_arn };
-    let listed = aws
-        .ecs()
-        .list_service_deployments()
-        .cluster(&service.cluster_arn)
-        .service(&service.service_arn)
-        .max_results(10)
-        .send()
-        .await
-        .map_err(|error| call.failed(error))?;
-    let number = target.deployment.rsplit('/').next().unwrap_or_default();
-    let ours = listed
-        .service_deployments()
-        .iter()
-        .find(|brief| brief.target_service_revision_arn().and_then(|arn| arn.rsplit('/').next()) == Some(number));
-    Ok(ours.and_then(|brief| brief.service_deployment_arn()).map(str::to_owned))
-}
-
-async fn describe(aws: &Aws, arn: &str) -> Result<Option<ServiceDeployment>, AwsError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer {
-        #[serde(default)]
-        service_deployments: Vec<ServiceDeployment>,
-    }
-    let call = Call { action: "ecs:DescribeServiceDeployments", resource: arn };
-    let exchange = Exchange::reading();
-    aws.ecs()
-        .describe_service_deployments()
-        .service_deployment_arns(arn)
-        .customize()
-        .interceptor(exchange.clone())
-        .send()
-        .await
-        .map_err(|error| call.failed(error))?;
-    exchange.answer::<Answer>(&call).map(|answer| answer.service_deployments.into_iter().next())
-}
-
 /// Up to a quarter more, so that many pipelines do not ask in step.
 fn jittered(pause: Duration) -> Duration {
     let share = u32::try_from(RandomState::new().hash_one(0_u8) % 250).unwrap_or_default();
     pause + pause * share / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::aws::canned::Canned;
+
+    const OWN: &str = "arn:aws:ecs:eu-west-1:1:task-definition/shop:2";
+
+    fn deployment(id: u32, status: &str, state: &str, reason: &str, running: u32) -> Value {
+        json!({
+            "id": format!("ecs-svc/{id}"), "status": status, "runningCount": running, "desiredCount": 1,
+            "taskDefinition": if id == 2 { OWN } else { "old" }, "rolloutState": state, "rolloutStateReason": reason,
+        })
+    }
+
+    fn service(deployments: &[Value]) -> Value {
+        json!({ "services": [{
+            "serviceArn": "arn:s", "serviceName": "shop", "clusterArn": "arn:c", "status": "ACTIVE", "taskDefinition": "x",
+            "desiredCount": 1, "runningCount": 1, "deployments": deployments, "loadBalancers": [{}],
+            "deploymentConfiguration": { "deploymentCircuitBreaker": { "enable": true, "rollback": true } },
+            "events": [{ "id": "e2", "message": "new" }, { "id": "e1", "message": "old" }],
+        }] })
+    }
+
+    fn asked(time_out: Duration) -> Follow {
+        Follow {
+            cluster: "lab".into(),
+            service: "shop".into(),
+            deployment: "ecs-svc/2".into(),
+            task_definition: OWN.into(),
+            created_at: Some(100.0),
+            known_events: HashSet::from(["e1".to_owned()]),
+            time_out,
+            pace: Pace { quickest: Duration::from_millis(1), slowest: Duration::from_millis(2) },
+        }
+    }
+
+    async fn followed(canned: &Canned, time_out: Duration) -> (Outcome, Vec<DeploymentEvent>) {
+        let mut events = Vec::new();
+        let stop = std::future::pending();
+        let outcome = follow(&canned.aws(), &asked(time_out), stop, &mut |event| events.push(event)).await.unwrap();
+        (outcome, events)
+    }
+
+    fn without_tasks(services: Vec<Value>) -> Canned {
+        Canned::by_action([("DescribeServices", services), ("ListTasks", vec![json!({ "taskArns": [] })])])
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_roll_is_told_step_by_step_to_its_success() {
+        let own = |state, running| deployment(2, "PRIMARY", state, "", running);
+        let old = deployment(1, "ACTIVE", "COMPLETED", "", 1);
+        let canned = without_tasks(vec![
+            service(std::slice::from_ref(&old)),
+            service(&[own("IN_PROGRESS", 0), old.clone()]),
+            service(&[own("IN_PROGRESS", 1), old]),
+            service(&[own("COMPLETED", 1)]),
+        ]);
+        let (outcome, events) = followed(&canned, LONG).await;
+        assert!(matches!(&outcome, Outcome::Succeeded(progress) if progress.running == 1), "{outcome:?}");
+        let messages: Vec<_> = events.iter().filter(|event| matches!(event, DeploymentEvent::Message(_))).collect();
+        assert_eq!(messages, [&DeploymentEvent::Message("new".into())]);
+        assert_eq!(events.iter().filter(|event| **event == DeploymentEvent::DrainsSlowly).count(), 1);
+        let phases: Vec<Phase> = events
+            .iter()
+            .filter_map(|event| match event {
+                DeploymentEvent::Progress(progress) => Some(progress.phase),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(phases, [Phase::Starting, Phase::Draining, Phase::Draining]);
+    }
+
+    #[tokio::test]
+    async fn a_roll_back_that_leaves_no_trace_is_still_a_failure_with_its_reasons() {
+        let canned = Canned::by_action([
+            (
+                "DescribeServices",
+                vec![
+                    service(&[deployment(2, "PRIMARY", "IN_PROGRESS", "", 0)]),
+                    service(&[
+                        deployment(3, "PRIMARY", "IN_PROGRESS", "in progress", 0),
+                        deployment(2, "ACTIVE", "FAILED", "tasks failed to start", 0),
+                    ]),
+                    service(&[deployment(3, "PRIMARY", "IN_PROGRESS", "in progress", 0)]),
+                    service(&[deployment(3, "PRIMARY", "COMPLETED", "completed", 1)]),
+                ],
+            ),
+            ("ListTasks", vec![json!({ "taskArns": ["arn:t/1"] })]),
+            (
+                "DescribeTasks",
+                vec![json!({ "tasks": [{
+                "taskArn": "arn:t/1", "startedBy": "ecs-svc/2", "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+                "stoppedReason": "exited", "containers": [{ "name": "app", "exitCode": 3 }],
+            }] })],
+            ),
+            (
+                "DescribeTaskDefinition",
+                vec![json!({ "taskDefinition": {
+                "taskDefinitionArn": OWN, "family": "shop", "revision": 2, "containerDefinitions": [{
+                    "name": "app", "logConfiguration": { "logDriver": "awslogs", "options": { "awslogs-group": "g", "awslogs-stream-prefix": "p" } },
+                }],
+            } })],
+            ),
+            ("GetLogEvents", vec![json!({ "events": [] }), json!({ "events": [{ "message": "boom\n" }] })]),
+        ]);
+        let (outcome, events) = followed(&canned, LONG).await;
+        let Outcome::RolledBack { reason, to, tasks } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((&*reason, &*to), ("tasks failed to start", "old"));
+        assert_eq!(tasks.len(), 1);
+        assert_eq!(tasks[0].containers[0].log_lines, ["boom"], "an empty log is read again");
+        assert!(events.contains(&DeploymentEvent::TaskFailed(tasks[0].clone())));
+    }
+
+    #[tokio::test]
+    async fn time_out_and_interruption_end_with_the_state_of_things() {
+        let canned = without_tasks(vec![service(&[deployment(2, "PRIMARY", "IN_PROGRESS", "", 0)])]);
+        let (outcome, _) = followed(&canned, Duration::from_millis(100)).await;
+        assert!(matches!(&outcome, Outcome::TimedOut { state, .. } if state.desired == 1), "{outcome:?}");
+        let stop = tokio::time::sleep(Duration::from_millis(100));
+        let outcome = follow(&canned.aws(), &asked(LONG), stop, &mut |_| ()).await.unwrap();
+        assert!(matches!(&outcome, Outcome::Interrupted { state, .. } if state.desired == 1), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn tasks_that_run_for_a_moment_between_crashes_make_no_success() {
+        let complete = |running| service(&[deployment(2, "PRIMARY", "COMPLETED", "", running)]);
+        let flapping = vec![complete(0), complete(1), complete(1), complete(0), complete(1), complete(0)];
+        let (outcome, _) = followed(&without_tasks(flapping), Duration::from_millis(300)).await;
+        assert!(matches!(outcome, Outcome::TimedOut { .. }), "{outcome:?}");
+        let (outcome, _) = followed(&without_tasks(vec![complete(0), complete(1)]), LONG).await;
+        assert!(matches!(outcome, Outcome::Succeeded(_)), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_newer_deployment_ends_the_watch() {
+        let canned = without_tasks(vec![service(&[
+            deployment(3, "PRIMARY", "IN_PROGRESS", "in progress", 0),
+            deployment(2, "ACTIVE", "IN_PROGRESS", "", 1),
+        ])]);
+        assert_eq!(followed(&canned, LONG).await.0, Outcome::Superseded { by: "ecs-svc/3".into() });
+    }
+
+    #[tokio::test]
+    async fn the_service_deployments_api_is_found_by_the_number_of_the_deployment() {
+        let canned = Canned::by_action([
+            ("DescribeServices", vec![service(&[deployment(2, "PRIMARY", "IN_PROGRESS", "", 1)])]),
+            ("ListTasks", vec![json!({ "taskArns": [] })]),
+            (
+                "ListServiceDeployments",
+                vec![json!({ "serviceDeployments": [
+                { "serviceDeploymentArn": "arn:d/new", "targetServiceRevisionArn": "arn:service-revision/lab/shop/2" },
+            ] })],
+            ),
+            (
+                "DescribeServiceDeployments",
+                vec![json!({ "serviceDeployments": [{
+                "serviceDeploymentArn": "arn:d/new", "status": "SUCCESSFUL",
+                "deploymentCircuitBreaker": { "failureCount": 1, "threshold": 3 },
+            }] })],
+            ),
+        ]);
+        let (outcome, _) = followed(&canned, LONG).await;
+        assert!(matches!(&outcome, Outcome::Succeeded(progress) if progress.breaker == Some((1, 3))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_fails_in_passing_is_tried_again() {
+        let busy = || (500, json!({ "__type": "ServerException", "message": "busy" }));
+        let going = (200, service(&[deployment(2, "PRIMARY", "IN_PROGRESS", "", 0)]));
+        let done = (200, service(&[deployment(2, "PRIMARY", "COMPLETED", "", 1)]));
+        let none = (400, json!({ "__type": "AccessDeniedException", "message": "no" }));
+        // Three attempts are the SDK's own; then the next look; the service deployments API and the tasks are denied.
+        let canned = Canned::new([busy(), busy(), busy(), going, none.clone(), none.clone(), done, none]);
+        let (outcome, events) = followed(&canned, LONG).await;
+        assert!(matches!(outcome, Outcome::Succeeded(_)), "{outcome:?}");
+        assert!(matches!(&events[0], DeploymentEvent::Retrying(words) if words.contains("busy")), "{events:?}");
+    }
 }

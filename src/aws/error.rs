@@ -15,8 +15,10 @@ pub enum AwsError {
     NoRegion,
 
     #[error(
-        "no AWS credentials: looked in the environment (AWS_ACCESS_KEY_ID), the AWS profile (AWS_PROFILE), web \
-         identity, the ECS container and the EC2 instance; set one up, for example with `aws configure sso`"
+        "no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID), in the AWS profile{named}, by web identity, \
+         from an ECS container or from an EC2 instance; set them up, for example with `aws configure sso`, and name \
+         the profile in AWS_PROFILE",
+        named = std::env::var("AWS_PROFILE").map(|name| format!(" (AWS_PROFILE is '{name}')")).unwrap_or_default()
     )]
     NoCredentials,
 
@@ -98,10 +100,7 @@ impl Call<'_> {
             let code = service.code().unwrap_or("an error without a code").to_owned();
             let message = service.message().unwrap_or("no message").to_owned();
             return match &*code {
-                "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => {
-                    let (action, resource) = denied(&message).unwrap_or((action, resource));
-                    AwsError::AccessDenied { action, resource, message }
-                }
+                "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => self.denied(message),
                 "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" => {
                     AwsError::Throttled { action, resource }
                 }
@@ -112,10 +111,7 @@ impl Call<'_> {
                 | "InvalidSignatureException"
                 | "SignatureDoesNotMatch"
                 | "IncompleteSignature" => AwsError::CredentialsRefused { action, code, message },
-                _ if message.contains("is not authorized to perform") => {
-                    let (action, resource) = denied(&message).unwrap_or((action, resource));
-                    AwsError::AccessDenied { action, resource, message }
-                }
+                _ if message.contains("is not authorized to perform") => self.denied(message),
                 _ => AwsError::Refused { action, resource, code, message },
             };
         }
@@ -127,6 +123,12 @@ impl Call<'_> {
             SdkError::ResponseError(_) => AwsError::UnexpectedAnswer { action, reason },
             _ => AwsError::Unreachable { action, resource, reason },
         }
+    }
+
+    fn denied(&self, message: String) -> AwsError {
+        let (action, resource) = denied(&message).unwrap_or((self.action, None));
+        let (action, resource) = (action.to_owned(), resource.unwrap_or(self.resource).to_owned());
+        AwsError::AccessDenied { action, resource, message }
     }
 
     pub(super) fn unexpected(&self, reason: impl ToString) -> AwsError {
@@ -146,18 +148,15 @@ impl AwsError {
         }
     }
 
+    /// The instance's metadata service comes last, so where that fails nothing else was set up.
     pub(super) fn from_credentials(error: &(dyn Error + 'static)) -> Self {
-        // The chain's own way to say that every source was empty.
-        if error.to_string().contains("no providers in chain") || chain_says_empty(error) {
+        let says = |words: &str| causes(error).any(|cause| cause.to_string().contains(words));
+        if says("no credentials found in chain") || says("IMDS") || says("instance metadata") {
             AwsError::NoCredentials
         } else {
-            AwsError::CredentialsFailed { reason: innermost(error) }
+            AwsError::CredentialsFailed { reason: innermost(error).trim().to_owned() }
         }
     }
-}
-
-fn chain_says_empty(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.to_string().contains("no providers in chain provided credentials"))
 }
 
 fn credentials_error(error: &(dyn Error + 'static)) -> Option<AwsError> {
@@ -174,17 +173,14 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-/// Reads 'User: … is not authorized to perform: ACTION on resource: RESOURCE because …'.
-fn denied(message: &str) -> Option<(String, String)> {
+/// Reads action and resource from 'User: … is not authorized to perform: ACTION on resource: RESOURCE because …'.
+fn denied(message: &str) -> Option<(&str, Option<&str>)> {
     let (_, rest) = message.split_once("is not authorized to perform: ")?;
-    let mut words = rest.split_whitespace();
-    let action = words.next()?;
-    let resource = match rest.split_once("on resource: ") {
-        Some((_, after)) => after.split_whitespace().next()?,
-        None => "*",
-    };
-    let bare = |word: &str| word.trim_matches(|c| matches!(c, '"' | '\'' | ',' | '.')).to_owned();
-    Some((bare(action), bare(resource)))
+    Some((first_word(rest)?, rest.split_once("on resource: ").and_then(|(_, after)| first_word(after))))
+}
+
+fn first_word(text: &str) -> Option<&str> {
+    Some(text.split_whitespace().next()?.trim_matches(|c| matches!(c, '"' | '\'' | ',' | '.')))
 }
 
 #[cfg(test)]
@@ -195,9 +191,9 @@ mod tests {
     fn a_denial_names_the_missing_action_and_resource() {
         let message = "User: arn:aws:sts::1:assumed-role/ci/x is not authorized to perform: iam:PassRole on resource: \
                        arn:aws:iam::1:role/task because no identity-based policy allows the iam:PassRole action";
-        assert_eq!(denied(message), Some(("iam:PassRole".into(), "arn:aws:iam::1:role/task".into())));
+        assert_eq!(denied(message), Some(("iam:PassRole", Some("arn:aws:iam::1:role/task"))));
         assert_eq!(denied("User: x is not authorized to perform: ecr:GetAuthorizationToken"), {
-            Some(("ecr:GetAuthorizationToken".into(), "*".into()))
+            Some(("ecr:GetAuthorizationToken", None))
         });
         assert_eq!(denied("Access denied"), None);
     }

@@ -75,3 +75,81 @@ impl Intercept for Exchange {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::aws::canned::Canned;
+    use crate::aws::task_definition;
+
+    fn described() -> Value {
+        json!({ "taskDefinition": { "taskDefinitionArn": "arn:x/f:1", "family": "f", "revision": 1, "fromTheFuture": { "a": [1] } } })
+    }
+
+    #[tokio::test]
+    async fn members_that_the_sdk_does_not_know_reach_aws_and_come_back() {
+        let planned =
+            json!({ "family": "f", "containerDefinitions": [{ "name": "app", "newer": true }], "fromTheFuture": "ü" });
+        let canned = Canned::new([(200, described())]);
+        let revision = task_definition::register(&canned.aws(), &planned, &Default::default()).await.unwrap();
+        assert_eq!(canned.bodies(), [planned]);
+        assert_eq!(revision.json["fromTheFuture"], json!({ "a": [1] }));
+    }
+
+    #[tokio::test]
+    async fn a_replaced_body_has_its_length_and_its_signature_also_when_it_is_sent_again() {
+        let planned = json!({ "family": "f", "containerDefinitions": [{ "name": "app", "image": "i".repeat(5000) }] });
+        let throttled = (400, json!({ "__type": "ThrottlingException", "message": "slow down" }));
+        let canned = Canned::new([throttled, (200, described())]);
+        task_definition::register(&canned.aws(), &planned, &Default::default()).await.unwrap();
+        let asked = canned.asked.lock().unwrap();
+        assert_eq!(asked.len(), 2);
+        for request in asked.iter() {
+            let body = request.body().bytes().unwrap();
+            assert_eq!(body, planned.to_string().as_bytes());
+            assert_eq!(request.headers().get_all("content-length").collect::<Vec<_>>(), [body.len().to_string()]);
+            let header = |name: &str| request.headers().get(name).unwrap_or_default().trim().to_owned();
+            assert_eq!(signature(&header, body), header("authorization").rsplit_once("Signature=").unwrap().1);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_what_it_should_hold_is_told_as_such() {
+        let canned = Canned::new([(200, json!({ "taskDefinition": {} }))]);
+        let error = task_definition::describe(&canned.aws(), "f").await.unwrap_err();
+        assert!(matches!(&error, AwsError::UnexpectedAnswer { .. }), "{error}");
+    }
+
+    /// Signature Version 4, by the book: AWS general reference, "Create a signed AWS API request".
+    fn signature(header: &dyn Fn(&str) -> String, body: &[u8]) -> String {
+        let authorization = header("authorization");
+        let part = |name: &str| authorization.split_once(name).unwrap().1.split(',').next().unwrap().to_owned();
+        let signed = part("SignedHeaders=");
+        let scope = part("Credential=").split_once('/').unwrap().1.to_owned();
+        let headers: String = signed
+            .split(';')
+            .map(|name| match (name, header(name)) {
+                ("host", host) if host.is_empty() => "host:ecs.eu-west-1.amazonaws.com\n".to_owned(),
+                (name, value) => format!("{name}:{value}\n"),
+            })
+            .collect();
+        let canonical = format!("POST\n/\n\n{headers}\n{signed}\n{}", hex(&Sha256::digest(body)));
+        let digest = hex(&Sha256::digest(canonical.as_bytes()));
+        let to_sign = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{digest}", header("x-amz-date"));
+        let key = scope.split('/').fold(b"AWS4secret".to_vec(), |key, part| hmac(&key, part.as_bytes()));
+        hex(&hmac(&key, to_sign.as_bytes()))
+    }
+
+    fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+        let padded = |pad: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ pad).collect() };
+        let inner = Sha256::digest([&padded(0x36), message].concat());
+        Sha256::digest([padded(0x5c), inner.to_vec()].concat()).to_vec()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

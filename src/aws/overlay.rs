@@ -302,3 +302,176 @@ fn set_log(container: &mut Map<String, Value>, log: &LogGroup) {
 fn text(map: &Map<String, Value>, key: &str) -> String {
     map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop@sha256:aa";
+
+    fn current() -> Value {
+        json!({
+            "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/shop:7", "family": "shop", "revision": 7,
+            "status": "ACTIVE", "requiresAttributes": [{ "name": "a" }], "compatibilities": ["EC2", "FARGATE"],
+            "registeredAt": 1.5e9, "registeredBy": "arn:x", "deregisteredAt": 1, "deleteRequestedAt": 2,
+            "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "512", "memory": "1024",
+            "taskRoleArn": "arn:aws:iam::123456789012:role/old", "fromTheFuture": { "deep": [1, { "b": null }] },
+            "containerDefinitions": [{
+                "name": "app", "image": "old", "essential": true, "cpu": 0, "newer": "kept",
+                "environment": [{ "name": "B", "value": "1" }, { "name": "A", "value": "1" }],
+                "secrets": [{ "name": "S", "valueFrom": "arn:s" }],
+                "portMappings": [{ "containerPort": 8080, "hostPort": 8080, "protocol": "tcp", "name": "http", "appProtocol": "http" }],
+                "logConfiguration": { "logDriver": "awslogs", "options": { "awslogs-group": "old", "mode": "blocking" } },
+            }],
+        })
+    }
+
+    fn overlay() -> Overlay {
+        Overlay { image: IMAGE.into(), platforms: vec![Platform::linux_amd64()], ..Overlay::default() }
+    }
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn an_image_alone_changes_nothing_else() {
+        let planned = plan(Some(&current()), &overlay()).unwrap();
+        let mut expected = current();
+        let read_only = "taskDefinitionArn revision status requiresAttributes compatibilities registeredAt registeredBy \
+                         deregisteredAt deleteRequestedAt";
+        read_only.split_whitespace().for_each(|key| {
+            expected.as_object_mut().unwrap().remove(key).unwrap();
+        });
+        expected["containerDefinitions"][0]["image"] = json!(IMAGE);
+        assert_eq!(planned, expected);
+    }
+
+    #[test]
+    fn planning_upon_what_was_planned_changes_nothing() {
+        let overlay = Overlay {
+            environment: map(&[("A", "2"), ("NEW", "x"), ("S", "plain")]),
+            secrets: map(&[("B", "arn:b")]),
+            ports: vec![8080, 9090],
+            command: Some(vec!["run".into()]),
+            ..overlay()
+        };
+        let planned = plan(Some(&current()), &overlay).unwrap();
+        assert!(!task_definition::equal_but_for_tags(&planned, &current()));
+        let again = plan(Some(&planned), &overlay).unwrap();
+        assert_eq!(again, planned);
+        assert!(task_definition::equal_but_for_tags(&again, &planned));
+    }
+
+    #[test]
+    fn variables_are_set_by_name_and_move_between_env_and_secrets() {
+        let overlay = Overlay {
+            environment: map(&[("A", "2"), ("NEW", "x"), ("S", "plain")]),
+            secrets: map(&[("B", "arn:b")]),
+            ..overlay()
+        };
+        let planned = plan(Some(&current()), &overlay).unwrap();
+        let container = &planned["containerDefinitions"][0];
+        let variable = |name: &str, value: &str| json!({ "name": name, "value": value });
+        assert_eq!(container["environment"], json!([variable("A", "2"), variable("NEW", "x"), variable("S", "plain")]));
+        assert_eq!(container["secrets"], json!([{ "name": "B", "valueFrom": "arn:b" }]));
+
+        let twice = Overlay { environment: map(&[("A", "1")]), secrets: map(&[("A", "arn")]), ..overlay };
+        assert_eq!(plan(Some(&current()), &twice), Err(OverlayError::Twice { name: "A".into() }));
+    }
+
+    #[test]
+    fn ports_keep_what_is_said_of_them() {
+        let planned = plan(Some(&current()), &Overlay { ports: vec![9090, 8080], ..overlay() }).unwrap();
+        let container = &planned["containerDefinitions"][0];
+        assert_eq!(container["portMappings"][0], json!({ "containerPort": 9090, "hostPort": 9090, "protocol": "tcp" }));
+        assert_eq!(container["portMappings"][1], current()["containerDefinitions"][0]["portMappings"][0]);
+    }
+
+    #[test]
+    fn a_log_group_keeps_the_other_options_of_the_driver() {
+        let log = LogGroup { group: "/shop".into(), region: "eu-west-1".into(), stream_prefix: "app".into() };
+        let planned = plan(Some(&current()), &Overlay { log: Some(log), ..overlay() }).unwrap();
+        assert_eq!(
+            planned["containerDefinitions"][0]["logConfiguration"]["options"],
+            json!({ "awslogs-group": "/shop", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "app", "mode": "blocking" })
+        );
+    }
+
+    #[test]
+    fn a_size_is_checked_together_with_the_half_that_stays() {
+        let memory = |memory: &str| Overlay { memory: Some(memory.parse().unwrap()), ..overlay() };
+        assert_eq!(plan(Some(&current()), &memory("4gb")).unwrap()["memory"], json!("4096"));
+        let error = plan(Some(&current()), &memory("8gb")).unwrap_err();
+        assert_eq!(error, OverlayError::Size(TaskSizeError::Pair { cpu: 512, memory: 8192 }));
+    }
+
+    #[test]
+    fn the_container_is_found_or_the_names_are_told() {
+        let named = |name: &str| Overlay { container: Some(name.into()), ..overlay() };
+        let error = plan(Some(&current()), &named("web")).unwrap_err().to_string();
+        assert!(error.contains("no container 'web': it has app"), "{error}");
+
+        let mut two = current();
+        two["containerDefinitions"].as_array_mut().unwrap().push(json!({ "name": "sidecar", "image": "envoy" }));
+        let error = plan(Some(&two), &overlay()).unwrap_err().to_string();
+        assert!(error.contains("2 containers (app, sidecar)"), "{error}");
+        let planned = plan(Some(&two), &named("sidecar")).unwrap();
+        assert_eq!(planned["containerDefinitions"][0]["image"], json!("old"));
+        assert_eq!(planned["containerDefinitions"][1]["image"], json!(IMAGE));
+
+        for odd in [
+            json!({ "family": "f" }),
+            json!({ "family": "f", "containerDefinitions": [] }),
+            json!([]),
+            json!({ "containerDefinitions": [3] }),
+        ] {
+            assert!(matches!(plan(Some(&odd), &overlay()), Err(OverlayError::NoContainers { .. })), "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_image_for_another_platform_is_refused() {
+        let arm = Platform { architecture: "arm64".into(), ..Platform::linux_amd64() };
+        let for_arm = Overlay { platforms: vec![arm.clone()], ..overlay() };
+        let error = plan(Some(&current()), &for_arm).unwrap_err().to_string();
+        assert!(error.contains("for linux/arm64, and task definition shop runs linux/amd64"), "{error}");
+        let mut task = current();
+        task["runtimePlatform"] = json!({ "cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX" });
+        assert!(plan(Some(&task), &for_arm).is_ok());
+        assert!(plan(Some(&task), &overlay()).is_err());
+        assert!(plan(Some(&task), &Overlay { platforms: vec![Platform::linux_amd64(), arm], ..overlay() }).is_ok());
+    }
+
+    #[test]
+    fn a_new_family_is_made_of_the_keys_alone() {
+        let error = plan(None, &overlay()).unwrap_err();
+        assert_eq!(error, OverlayError::Missing { missing: vec!["family", "cpu", "memory", "execution-role"] });
+        let complete = Overlay {
+            family: Some("shop".into()),
+            cpu: Some("256".parse().unwrap()),
+            memory: Some("512".parse().unwrap()),
+            execution_role: Some("arn:role".into()),
+            ports: vec![8080],
+            ..overlay()
+        };
+        assert_eq!(
+            plan(None, &complete).unwrap(),
+            json!({
+                "family": "shop", "cpu": "256", "memory": "512", "networkMode": "awsvpc", "executionRoleArn": "arn:role",
+                "requiresCompatibilities": ["FARGATE"],
+                "runtimePlatform": { "cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX" },
+                "containerDefinitions": [{
+                    "name": "shop", "essential": true, "image": IMAGE,
+                    "portMappings": [{ "containerPort": 8080, "hostPort": 8080, "protocol": "tcp" }],
+                }],
+            })
+        );
+    }
+
+    #[test]
+    fn a_task_definition_beyond_64_kb_is_refused_here() {
+        let huge = Overlay { environment: map(&[("A", &"x".repeat(70_000))]), ..overlay() };
+        assert!(matches!(plan(Some(&current()), &huge), Err(OverlayError::TooLarge { bytes }) if bytes > 70_000));
+    }
+}

@@ -2,9 +2,8 @@
 //!
 //! It goes by the deployment's id and never by whether the service looks stable: a rolled-back service is stable too.
 
-use serde::Deserialize;
-
 use super::service::{Deployment, Service};
+use super::service_deployment::ServiceDeployment;
 
 /// The deployment that is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,34 +65,6 @@ pub enum Verdict {
     },
     /// ECS does not list it: not yet, or no longer.
     Unlisted,
-}
-
-/// A deployment as the service deployments API tells it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceDeployment {
-    pub service_deployment_arn: String,
-    /// PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS, then SUCCESSFUL, STOPPED,
-    /// ROLLBACK_SUCCESSFUL or ROLLBACK_FAILED.
-    pub status: String,
-    pub status_reason: Option<String>,
-    pub deployment_circuit_breaker: Option<BreakerState>,
-    pub rollback: Option<Rollback>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BreakerState {
-    #[serde(default)]
-    pub failure_count: u32,
-    #[serde(default)]
-    pub threshold: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Rollback {
-    pub reason: Option<String>,
 }
 
 /// Judges by DescribeServices and, where it could be had, the service deployments API, whose word is final.
@@ -200,4 +171,135 @@ fn rolls_back(deployment: &Deployment) -> bool {
 
 fn reason_of(deployment: &Deployment) -> Option<String> {
     deployment.rollout_state_reason.clone().filter(|reason| !reason.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const OWN: &str = "arn:aws:ecs:eu-west-1:1:task-definition/shop:2";
+    const OLD: &str = "arn:aws:ecs:eu-west-1:1:task-definition/shop:1";
+
+    fn target() -> Target {
+        Target { deployment: "ecs-svc/2".into(), task_definition: OWN.into() }
+    }
+
+    /// A deployment as DescribeServices tells it, with its rollout state and reason, and running of desired tasks.
+    fn deployment(id: u32, status: &str, state: &str, reason: &str, running: u32, desired: u32) -> Value {
+        json!({
+            "id": format!("ecs-svc/{id}"), "status": status, "taskDefinition": if id == 2 { OWN } else { OLD },
+            "desiredCount": desired, "pendingCount": 0, "runningCount": running, "failedTasks": 0, "createdAt": 1.7e9,
+            "launchType": "FARGATE", "rolloutState": state, "rolloutStateReason": reason,
+        })
+    }
+
+    fn service(rollback: bool, deployments: &[Value]) -> Service {
+        serde_json::from_value(json!({
+            "serviceArn": "arn:aws:ecs:eu-west-1:1:service/lab/shop", "serviceName": "shop", "status": "ACTIVE",
+            "taskDefinition": deployments.first().map_or(json!(""), |first| first["taskDefinition"].clone()),
+            "desiredCount": 2, "runningCount": 2, "deployments": deployments,
+            "deploymentConfiguration": { "deploymentCircuitBreaker": { "enable": true, "rollback": rollback } },
+        }))
+        .unwrap()
+    }
+
+    fn reported(status: &str) -> ServiceDeployment {
+        serde_json::from_value(json!({
+            "serviceDeploymentArn": "arn:d", "status": status, "statusReason": "said so",
+            "deploymentCircuitBreaker": { "status": "MONITORING", "failureCount": 1, "threshold": 3 },
+        }))
+        .unwrap()
+    }
+
+    fn phase(verdict: &Verdict) -> Option<Phase> {
+        match verdict {
+            Verdict::Going(progress) => Some(progress.phase),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn tasks_start_then_old_ones_drain_then_it_is_done() {
+        let old = deployment(1, "ACTIVE", "COMPLETED", "", 2, 2);
+        let judged = |running, state, others: &[Value]| {
+            let mut deployments = vec![deployment(2, "PRIMARY", state, "in progress", running, 2)];
+            deployments.extend_from_slice(others);
+            judge(&target(), &service(true, &deployments), None)
+        };
+        assert_eq!(phase(&judged(0, "IN_PROGRESS", std::slice::from_ref(&old))), Some(Phase::Starting));
+        assert_eq!(phase(&judged(2, "IN_PROGRESS", std::slice::from_ref(&old))), Some(Phase::Draining));
+        assert!(matches!(judged(2, "COMPLETED", &[]), Verdict::Succeeded(progress) if progress.running == 2));
+    }
+
+    #[test]
+    fn completed_without_running_tasks_is_not_yet_success() {
+        let verdict = judge(&target(), &service(true, &[deployment(2, "PRIMARY", "COMPLETED", "", 0, 2)]), None);
+        assert_eq!(phase(&verdict), Some(Phase::Starting));
+        let scaled_to_none = judge(&target(), &service(true, &[deployment(2, "PRIMARY", "COMPLETED", "", 0, 0)]), None);
+        assert!(matches!(scaled_to_none, Verdict::Succeeded(_)));
+    }
+
+    #[test]
+    fn a_roll_back_is_followed_to_its_end_and_is_no_success() {
+        let failed = deployment(2, "ACTIVE", "FAILED", "circuit breaker: tasks failed to start.", 0, 0);
+        let rolling = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.";
+        let verdict = judge(
+            &target(),
+            &service(true, &[deployment(3, "PRIMARY", "IN_PROGRESS", rolling, 1, 2), failed.clone()]),
+            None,
+        );
+        assert_eq!(phase(&verdict), Some(Phase::RollingBack));
+        let verdict = judge(
+            &target(),
+            &service(true, &[deployment(3, "PRIMARY", "COMPLETED", "completed.", 2, 2), failed]),
+            None,
+        );
+        let reason = "circuit breaker: tasks failed to start.".to_owned();
+        assert_eq!(verdict, Verdict::RolledBack { reason, to: OLD.into() });
+    }
+
+    #[test]
+    fn a_roll_back_is_recognised_when_the_failed_deployment_is_gone_from_the_list() {
+        let rolling = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.";
+        let verdict = judge(&target(), &service(true, &[deployment(3, "PRIMARY", "COMPLETED", rolling, 2, 2)]), None);
+        assert_eq!(verdict, Verdict::RolledBack { reason: rolling.into(), to: OLD.into() });
+    }
+
+    #[test]
+    fn a_failure_ends_at_once_only_where_nothing_is_undone() {
+        let failed = [deployment(2, "PRIMARY", "FAILED", "why", 0, 2)];
+        assert_eq!(judge(&target(), &service(false, &failed), None), Verdict::Failed { reason: "why".into() });
+        assert_eq!(judge(&target(), &service(true, &failed), None), Verdict::FailedSoFar { reason: "why".into() });
+    }
+
+    #[test]
+    fn another_deployment_supersedes() {
+        let deployments = [
+            deployment(3, "PRIMARY", "IN_PROGRESS", "in progress", 0, 2),
+            deployment(2, "ACTIVE", "IN_PROGRESS", "", 1, 2),
+        ];
+        let verdict = judge(&target(), &service(true, &deployments), None);
+        assert_eq!(verdict, Verdict::Superseded { by: "ecs-svc/3".into() });
+        assert_eq!(judge(&target(), &service(true, &deployments[..1]), None), Verdict::Unlisted);
+        assert_eq!(judge(&target(), &service(true, &[]), None), Verdict::Unlisted);
+    }
+
+    #[test]
+    fn the_word_of_the_service_deployments_api_is_final() {
+        let own = service(true, &[deployment(2, "PRIMARY", "IN_PROGRESS", "", 2, 2)]);
+        let judged = |status: &str| judge(&target(), &own, Some(&reported(status)));
+        assert!(matches!(judged("SUCCESSFUL"), Verdict::Succeeded(_)));
+        assert_eq!(judged("ROLLBACK_SUCCESSFUL"), Verdict::RolledBack { reason: "said so".into(), to: OWN.into() });
+        assert!(matches!(judged("ROLLBACK_FAILED"), Verdict::Failed { .. }));
+        assert!(matches!(judged("STOPPED"), Verdict::Failed { .. }));
+        assert_eq!(phase(&judged("ROLLBACK_IN_PROGRESS")), Some(Phase::RollingBack));
+        for going in ["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "SOMETHING_NEW"] {
+            assert!(matches!(judged(going), Verdict::Going(progress) if progress.breaker == Some((1, 3))), "{going}");
+        }
+        let replaced = service(true, &[deployment(3, "PRIMARY", "IN_PROGRESS", "", 0, 2)]);
+        let verdict = judge(&target(), &replaced, Some(&reported("STOPPED")));
+        assert_eq!(verdict, Verdict::Superseded { by: "ecs-svc/3".into() });
+    }
 }

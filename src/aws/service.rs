@@ -1,12 +1,11 @@
-//! A service: what it runs, how it is rolled, and the one call that rolls it.
+//! A service: what it runs, and by which deployments.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::config::Aws;
 use super::error::{AwsError, Call};
 use super::json::Exchange;
-use super::percentages;
 
 /// A service as DescribeServices tells it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -35,6 +34,7 @@ pub struct Service {
     /// As AWS tells it, so that what is newer than this program survives.
     #[serde(default)]
     pub deployment_configuration: Map<String, Value>,
+    pub health_check_grace_period_seconds: Option<u32>,
     deployment_controller: Option<Controller>,
     #[serde(default)]
     load_balancers: Vec<Value>,
@@ -158,136 +158,8 @@ pub async fn describe(aws: &Aws, cluster: &str, service: &str) -> Result<Service
     }
 }
 
-/// How to roll a service. What is `None` stays as the service has it.
-#[derive(Debug, Clone, Default)]
-pub struct Roll {
-    pub cluster: String,
-    pub service: String,
-    /// The ARN of the revision to run.
-    pub task_definition: String,
-    /// Leave it alone unless the user gives one: autoscaling owns it.
-    pub desired_count: Option<u32>,
-    pub deployment: DeploymentSettings,
-    pub health_check_grace_period_seconds: Option<u32>,
-    /// Starts new tasks also where the revision is the same.
-    pub force_new_deployment: bool,
-}
-
-/// The parts of a deployment configuration that can be set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeploymentSettings {
-    pub minimum_healthy_percent: Option<u32>,
-    pub maximum_percent: Option<u32>,
-    pub circuit_breaker: Option<CircuitBreaker>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CircuitBreaker {
-    pub enable: bool,
-    pub rollback: bool,
-}
-
-/// The deployment that a call of [`update`] started.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Started {
-    pub deployment: String,
-    /// The service as it was right after the call.
-    pub service: Service,
-}
-
-/// Whether the deployment could make progress with the percentages that it would have.
-///
-/// # Errors
-/// [`percentages::NoProgress`]; a way to insist is to not ask.
-pub fn check_progress(service: &Service, roll: &Roll) -> Result<(), percentages::NoProgress> {
-    let configuration = overlaid(&service.deployment_configuration, &roll.deployment);
-    // Blue/green, linear and canary deployments bring up a whole second set.
-    if !matches!(configuration.get("strategy").and_then(Value::as_str), None | Some("ROLLING")) {
-        return Ok(());
-    }
-    let percent = |key: &str, default: u32| {
-        configuration
-            .get(key)
-            .and_then(Value::as_u64)
-            .and_then(|percent| u32::try_from(percent).ok())
-            .unwrap_or(default)
-    };
-    percentages::check(
-        roll.desired_count.unwrap_or(service.desired_count),
-        service.running_count,
-        percent("minimumHealthyPercent", percentages::DEFAULT_MINIMUM_HEALTHY_PERCENT),
-        percent("maximumPercent", percentages::DEFAULT_MAXIMUM_PERCENT),
-    )
-}
-
-/// Rolls the service by one UpdateService call; a second one would stop the deployment of the first.
-///
-/// # Errors
-/// Where the call fails, see [`AwsError`].
-pub async fn update(aws: &Aws, service: &Service, roll: &Roll) -> Result<Started, AwsError> {
-    let resource = format!("{}/{}", roll.cluster, roll.service);
-    let call = Call { action: "ecs:UpdateService", resource: &resource };
-    let exchange = Exchange::sending(&update_body(service, roll));
-    let mut operation = aws
-        .ecs()
-        .update_service()
-        .cluster(&roll.cluster)
-        .service(&roll.service)
-        .customize()
-        .interceptor(exchange.clone());
-    if roll.force_new_deployment {
-        // Sent twice after a lost answer, it would make two deployments.
-        let once =
-            aws_sdk_ecs::config::Builder::new().retry_config(aws_sdk_ecs::config::retry::RetryConfig::disabled());
-        operation = operation.config_override(once);
-    }
-    operation.send().await.map_err(|error| missing(call.failed(error), aws, &roll.cluster, &roll.service))?;
-
-    #[derive(Deserialize)]
-    struct Answer {
-        service: Service,
-    }
-    let Answer { service } = exchange.answer(&call)?;
-    let deployment = service.primary().ok_or_else(|| call.unexpected("a service without a primary deployment"))?;
-    Ok(Started { deployment: deployment.id.clone(), service })
-}
-
-fn update_body(service: &Service, roll: &Roll) -> Value {
-    let mut body = json!({ "cluster": roll.cluster, "service": roll.service, "taskDefinition": roll.task_definition });
-    if let Some(desired) = roll.desired_count {
-        body["desiredCount"] = json!(desired);
-    }
-    if let Some(seconds) = roll.health_check_grace_period_seconds {
-        body["healthCheckGracePeriodSeconds"] = json!(seconds);
-    }
-    if roll.force_new_deployment {
-        body["forceNewDeployment"] = json!(true);
-    }
-    if roll.deployment != DeploymentSettings::default() {
-        body["deploymentConfiguration"] = Value::Object(overlaid(&service.deployment_configuration, &roll.deployment));
-    }
-    body
-}
-
-/// ECS takes a deployment configuration whole, so what is set is laid over what the service has.
-fn overlaid(current: &Map<String, Value>, settings: &DeploymentSettings) -> Map<String, Value> {
-    let mut configuration = current.clone();
-    if let Some(percent) = settings.minimum_healthy_percent {
-        configuration.insert("minimumHealthyPercent".into(), json!(percent));
-    }
-    if let Some(percent) = settings.maximum_percent {
-        configuration.insert("maximumPercent".into(), json!(percent));
-    }
-    if let Some(CircuitBreaker { enable, rollback }) = settings.circuit_breaker {
-        let mut breaker = configuration.get("deploymentCircuitBreaker").cloned().unwrap_or_else(|| json!({}));
-        breaker["enable"] = json!(enable);
-        breaker["rollback"] = json!(rollback);
-        configuration.insert("deploymentCircuitBreaker".into(), breaker);
-    }
-    configuration
-}
-
-fn missing(error: AwsError, aws: &Aws, cluster: &str, service: &str) -> AwsError {
+/// Tells a missing cluster or service as such.
+pub(super) fn missing(error: AwsError, aws: &Aws, cluster: &str, service: &str) -> AwsError {
     match error {
         AwsError::Refused { code, .. } if code == "ClusterNotFoundException" => {
             AwsError::ClusterNotFound { cluster: cluster.to_owned(), region: aws.region().to_owned() }
@@ -304,5 +176,69 @@ fn not_found(aws: &Aws, cluster: &str, service: &str) -> AwsError {
         service: service.to_owned(),
         cluster: cluster.to_owned(),
         region: aws.region().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::canned::Canned;
+
+    fn described() -> Value {
+        json!({
+            "serviceArn": "arn:s", "serviceName": "shop", "status": "ACTIVE", "desiredCount": 2, "runningCount": 2,
+            "taskDefinition": "shop:1", "deploymentController": { "type": "ECS" },
+            "deploymentConfiguration": {
+                "maximumPercent": 200, "minimumHealthyPercent": 100, "newer": true,
+                "deploymentCircuitBreaker": { "enable": false, "rollback": false, "threshold": 5 },
+            },
+            "deployments": [{
+                "id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": "shop:1", "desiredCount": 2, "runningCount": 2,
+                "rolloutState": "COMPLETED",
+            }],
+        })
+    }
+
+    fn service() -> Service {
+        serde_json::from_value(described()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_missing_service_cluster_or_controller_is_told() {
+        let with = |key: &str, value: Value| {
+            let mut service = described();
+            service[key] = value;
+            (200, json!({ "services": [service] }))
+        };
+        let no_cluster = (400, json!({ "__type": "ClusterNotFoundException", "message": "Cluster not found." }));
+        let missing = (200, json!({ "services": [], "failures": [{ "arn": "arn:s", "reason": "MISSING" }] }));
+        for (answer, words) in [
+            (no_cluster, "no cluster 'lab' in eu-west-1"),
+            (missing, "no active service 'shop' in cluster 'lab'"),
+            (with("status", json!("INACTIVE")), "no active service 'shop'"),
+            (with("deploymentController", json!({ "type": "CODE_DEPLOY" })), "deployed by CODE_DEPLOY"),
+        ] {
+            let error = describe(&Canned::new([answer]).aws(), "lab", "shop").await.unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_settled_only_with_one_complete_deployment() {
+        assert_eq!(service().settled(), Some("shop:1"));
+        let with = |change: &dyn Fn(&mut Service)| {
+            let mut service = service();
+            change(&mut service);
+            service.settled().is_some()
+        };
+        assert!(!with(&|service| service.deployments[0].running_count = 1));
+        assert!(!with(&|service| service.deployments[0].rollout_state = Some("IN_PROGRESS".into())));
+        assert!(!with(&|service| service.deployments[0].status = "ACTIVE".into()));
+        let other = Deployment { status: "ACTIVE".into(), ..service().deployments[0].clone() };
+        assert!(!with(&|service| service.deployments.push(other.clone())));
+        // A rolled-back deployment may stay in the list, with nothing running.
+        assert!(with(&|service| service.deployments.push(Deployment { running_count: 0, ..other.clone() })));
     }
 }

@@ -94,10 +94,11 @@ pub fn next_tags(current: Option<&Revision>, new: &BTreeMap<String, String>) -> 
     kept.chain(new).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// A described task definition as RegisterTaskDefinition takes it: all members but those that are only read.
+/// A described task definition as RegisterTaskDefinition takes it: all members but those that are only read, and
+/// those that are empty words, which the emulated AWS tells and AWS would refuse.
 pub fn registrable(described: &Value) -> Map<String, Value> {
     let mut map = described.as_object().cloned().unwrap_or_default();
-    map.retain(|key, value| !READ_ONLY.contains(&key.as_str()) && !value.is_null());
+    map.retain(|key, value| !READ_ONLY.contains(&key.as_str()) && !value.is_null() && value != "");
     map
 }
 
@@ -160,4 +161,71 @@ fn read(call: &Call<'_>, mut answer: Value) -> Result<Revision, AwsError> {
         Some((word("key")?, word("value").unwrap_or_default()))
     });
     Ok(Revision { arn, family, revision, tags: tags.collect(), json })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::canned::Canned;
+
+    #[test]
+    fn what_ecs_adds_by_itself_is_no_difference() {
+        let written = json!({
+            "family": "f", "containerDefinitions": [{
+                "name": "app", "image": "i", "environment": [{ "name": "B", "value": "1" }, { "name": "A", "value": "1" }],
+                "portMappings": [{ "containerPort": 8080 }],
+            }],
+        });
+        let told = json!({
+            "family": "f", "revision": 3, "status": "ACTIVE", "volumes": [], "placementConstraints": [], "tags": [{}],
+            "containerDefinitions": [{
+                "name": "app", "image": "i", "cpu": 0, "essential": true, "mountPoints": [], "volumesFrom": [], "systemControls": [],
+                "environment": [{ "name": "A", "value": "1" }, { "name": "B", "value": "1" }],
+                "portMappings": [{ "containerPort": 8080, "hostPort": 8080, "protocol": "tcp" }],
+            }],
+        });
+        assert!(equal_but_for_tags(&written, &told));
+        let mut other = told.clone();
+        other["containerDefinitions"][0]["image"] = json!("j");
+        assert!(!equal_but_for_tags(&written, &other));
+    }
+
+    #[tokio::test]
+    async fn tags_travel_apart_and_an_empty_list_is_not_sent() {
+        let answer = json!({
+            "taskDefinition": { "taskDefinitionArn": "arn:x/f:8", "family": "f", "revision": 8 },
+            "tags": [{ "key": "team", "value": "a" }, { "key": "aws:stack", "value": "s" }, { "key": "shipit:tag", "value": "1" }],
+        });
+        let canned = Canned::new([(200, answer.clone()), (200, answer.clone()), (200, answer)]);
+        let aws = canned.aws();
+        let current = describe(&aws, "f").await.unwrap();
+        assert_eq!((&*current.arn, &*current.family, current.revision), ("arn:x/f:8", "f", 8));
+        let tags = next_tags(Some(&current), &BTreeMap::from([("shipit:tag".to_owned(), "2".to_owned())]));
+        register(&aws, &json!({ "family": "f" }), &tags).await.unwrap();
+        register(&aws, &json!({ "family": "f" }), &BTreeMap::new()).await.unwrap();
+        assert_eq!(
+            canned.bodies(),
+            [
+                json!({ "taskDefinition": "f", "include": ["TAGS"] }),
+                json!({ "family": "f", "tags": [{ "key": "shipit:tag", "value": "2" }, { "key": "team", "value": "a" }] }),
+                json!({ "family": "f" }),
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_missing_revision_is_told() {
+        let answer = json!({ "__type": "ClientException", "message": "Unable to describe task definition." });
+        let error = describe(&Canned::new([(400, answer)]).aws(), "f:9").await.unwrap_err();
+        assert!(matches!(error, AwsError::TaskDefinitionNotFound { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_role_that_may_not_be_passed_is_told_with_its_action() {
+        let message = "User: arn:aws:iam::1:user/ci is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/t";
+        let answer = json!({ "__type": "AccessDeniedException", "message": message });
+        let error = register(&Canned::new([(400, answer)]).aws(), &json!({ "family": "f" }), &BTreeMap::new()).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("AWS denies iam:PassRole on arn:aws:iam::1:role/t"), "{error}");
+    }
 }

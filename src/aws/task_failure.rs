@@ -50,6 +50,17 @@ impl TaskFailure {
         self.task.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Whether another task failed in the same way, so that once is enough to tell.
+    pub fn is_like(&self, other: &TaskFailure) -> bool {
+        let ways = |failure: &TaskFailure| -> Vec<_> {
+            let way =
+                |container: &ContainerFailure| (container.name.clone(), container.reason.clone(), container.exit_code);
+            failure.containers.iter().map(way).collect()
+        };
+        (&self.stop_code, &self.stopped_reason) == (&other.stop_code, &other.stopped_reason)
+            && ways(self) == ways(other)
+    }
+
     /// What usually helps against such a failure.
     pub fn advice(&self) -> Option<&'static str> {
         let reasons = self.containers.iter().filter_map(|container| container.reason.as_deref());
@@ -157,6 +168,11 @@ impl Collector {
         Collector { target, since, seen: HashSet::new(), found: 0, waiting: Vec::new(), definition: None }
     }
 
+    /// How many tasks have failed, told or not.
+    pub(super) fn found(&self) -> usize {
+        self.found
+    }
+
     /// Looks for tasks that stopped since the last look. A failure whose log is still empty waits for the next look,
     /// unless this is the `last` one.
     pub(super) async fn look(
@@ -170,8 +186,11 @@ impl Collector {
             if task.last_status != "STOPPED" || !self.seen.insert(task.task_arn.clone()) {
                 continue;
             }
-            if self.found < MOST_TASKS && is_of(&task, &self.target, self.since) && is_failure(&task) {
-                self.found += 1;
+            if !is_of(&task, &self.target, self.since) || !is_failure(&task) {
+                continue;
+            }
+            self.found += 1;
+            if self.found <= MOST_TASKS {
                 let failure = self.read(aws, &task).await;
                 self.waiting.push(Waiting { failure, looks: 0, complete: false });
             }
@@ -260,7 +279,9 @@ fn failure(task: &Task, definition: Option<&Value>, region: &str) -> TaskFailure
         definitions.and_then(|list| list.iter().find(named)).and_then(|found| LogStream::of(found, id, region))
     };
     let containers = task.containers.iter().filter(|container| {
-        container.exit_code.is_some_and(|code| code != 0) || container.reason.is_some() || task.containers.len() == 1
+        let reason = container.reason.as_deref().is_some_and(|reason| !reason.is_empty());
+        // One that ended well tells something only where there is no other.
+        reason || container.exit_code.is_some_and(|code| code != 0 || task.containers.len() == 1)
     });
     TaskFailure {
         task: task.task_arn.clone(),
@@ -293,4 +314,64 @@ async fn fill_logs(aws: &Aws, failure: &mut TaskFailure) -> bool {
         complete &= !container.log_lines.is_empty();
     }
     complete
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(started_by: &str, revision: &str, stop_code: &str, reason: &str, exit_code: Option<i64>) -> Task {
+        serde_json::from_value(json!({
+            "taskArn": "arn:aws:ecs:eu-west-1:1:task/lab/abc", "taskDefinitionArn": revision, "startedBy": started_by,
+            "lastStatus": "STOPPED", "stopCode": stop_code, "stoppedReason": reason, "createdAt": 100.0,
+            "containers": [{ "name": "app", "exitCode": exit_code, "reason": null }],
+        }))
+        .unwrap()
+    }
+
+    fn target() -> Target {
+        Target { deployment: "ecs-svc/2".into(), task_definition: "shop:2".into() }
+    }
+
+    #[test]
+    fn only_tasks_of_the_deployment_count() {
+        let of = |started_by: &str, revision: &str, since| {
+            is_of(&task(started_by, revision, "", "", None), &target(), since)
+        };
+        assert!(of("ecs-svc/2", "shop:2", None));
+        assert!(!of("ecs-svc/1", "shop:2", None), "another deployment of the same revision");
+        assert!(of("shop", "shop:2", Some(100.0)));
+        assert!(!of("shop", "shop:2", Some(101.0)), "an earlier deployment of the same revision");
+        assert!(!of("shop", "shop:1", None));
+    }
+
+    #[test]
+    fn a_task_that_scaling_stopped_is_no_failure() {
+        let failed = |code, reason| is_failure(&task("", "", code, reason, None));
+        assert!(!failed("ServiceSchedulerInitiated", "Scaling activity initiated by deployment ecs-svc/3"));
+        assert!(failed("ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group arn:x)"));
+        assert!(failed("EssentialContainerExited", "Essential container in task exited"));
+        assert!(failed("TaskFailedToStart", "CannotPullContainerError: pull image manifest has been retried"));
+    }
+
+    #[test]
+    fn a_failure_tells_reason_exit_code_log_and_advice() {
+        let definition = json!({ "containerDefinitions": [{
+            "name": "app",
+            "logConfiguration": { "logDriver": "awslogs", "options": { "awslogs-group": "/shop", "awslogs-stream-prefix": "ecs" } },
+        }] });
+        let task = task("", "", "EssentialContainerExited", "Essential container in task exited", Some(137));
+        let mut failure = failure(&task, Some(&definition), "eu-west-1");
+        let stream = failure.containers[0].log.clone().unwrap();
+        assert_eq!((&*stream.region, &*stream.group, &*stream.stream), ("eu-west-1", "/shop", "ecs/app/abc"));
+        failure.containers[0].log_lines = vec!["last words".into()];
+        assert_eq!(
+            failure.to_string(),
+            "task abc stopped (EssentialContainerExited): Essential container in task exited\n  container app exited \
+             with 137\n    | last words\n  the container was killed, most often for its memory: give the task more, or \
+             the JVM less"
+        );
+    }
 }
