@@ -212,6 +212,10 @@ fn read_head(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         bytes.extend_from_slice(&buffer[..count]);
+        if !bytes[0].is_ascii_uppercase() {
+            // A client that tries TLS first waits for a refusal.
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let rest = bytes.split_off(end + 4);
             return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
