@@ -1,7 +1,8 @@
 """Prepares and looks at an ECS service in the lab, the way its owner would have done before shipit comes.
 
-  service create   cluster, load balancer, target group, log group, first task definition and service
-  service wait     until the deployment has ended, the wanted tasks run, and the address answers (--url)
+  service create       cluster, load balancer, target group, log group, first task definition and service
+  service repository   an ECR repository
+  service wait         until the deployment has ended, the wanted tasks run, and the address answers (--url)
 
 Addresses and keys come from the environment (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_REGION). `create` prints one
 JSON object: cluster, service, container, taskDefinition, url.
@@ -126,6 +127,10 @@ def create(options):
     }))
 
 
+def repository(options):
+    client("ecr").create_repository(repositoryName=options.name)
+
+
 def answers(url):
     if url is None:
         return True
@@ -168,6 +173,10 @@ def main():
     verb.add_argument("--count", type=int, default=1)
     verb.add_argument("--cpu", default="512")
     verb.add_argument("--memory", default="1024")
+
+    verb = verbs.add_parser("repository")
+    verb.set_defaults(run=repository)
+    verb.add_argument("--name", required=True)
 
     verb = verbs.add_parser("wait")
     verb.set_defaults(run=wait)
