@@ -110,7 +110,7 @@ pub fn package(
 
 /// The command line. Only options that every Maven since 3.5 knows: an unknown one fails the build.
 fn maven(project: &Project, options: &PackageOptions, lineage: &Lineage) -> Result<Command, PackageError> {
-    let mut command = project.tool.command().map_err(PackageError::Follow)?;
+    let mut command = project.tool.command(&project.root).map_err(PackageError::Follow)?;
     command.current_dir(&project.root).arg("-B");
     match options.tests {
         Tests::Compile => _ = command.arg("-DskipTests"),
