@@ -392,3 +392,158 @@ fn is_native_executable(path: &Path) -> bool {
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
     read.is_ok() && (magic == *b"\x7fELF" || magic == [0xcf, 0xfa, 0xed, 0xfe] || magic.starts_with(b"MZ"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_jar::TestJar;
+    use proptest::prelude::*;
+    use std::fs;
+
+    fn open(bytes: &[u8]) -> Result<Archive, ArchiveError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jar");
+        fs::write(&path, bytes).unwrap();
+        Archive::open(&path)
+    }
+
+    fn fault(bytes: &[u8]) -> EntryFault {
+        match open(bytes) {
+            Err(ArchiveError::Entry { fault, .. }) => fault,
+            Err(other) => panic!("another error: {other}"),
+            Ok(_) => panic!("no error"),
+        }
+    }
+
+    fn small() -> Vec<u8> {
+        TestJar::new().directory("a/").stored("a/b", b"stored").deflated("c", &[7; 5000]).bytes()
+    }
+
+    /// Replaces the only occurrences of `from` behind `start`.
+    fn patched(mut bytes: Vec<u8>, signature: &[u8], field: usize, value: &[u8]) -> Vec<u8> {
+        let at = bytes.windows(4).rposition(|window| window == signature).unwrap() + field;
+        bytes[at..at + value.len()].copy_from_slice(value);
+        bytes
+    }
+
+    #[test]
+    fn entries_are_found_and_read() {
+        let archive = open(&small()).unwrap();
+        let names: Vec<&str> = archive.entries().iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["a/", "a/b", "c"]);
+        let entry = archive.entry("c").unwrap();
+        assert_eq!(archive.read(entry, 5000).unwrap(), [7; 5000]);
+        assert_eq!(archive.head::<3>(entry).unwrap(), Some([7; 3]));
+        assert!(archive.read(entry, 4999).is_err());
+        assert_eq!(archive.head::<7>(archive.entry("a/b").unwrap()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_script_in_front_of_the_zip_shifts_every_offset() {
+        let mut bytes = b"#!/bin/bash\nexec java -jar $0\nexit 0\n".to_vec();
+        bytes.extend_from_slice(&small());
+        let archive = open(&bytes).unwrap();
+        assert_eq!(archive.read(archive.entry("a/b").unwrap(), 100).unwrap(), b"stored");
+    }
+
+    #[test]
+    fn names_that_leave_the_root_are_refused() {
+        for name in ["../x", "a/../../x", "/etc/passwd", "a//b", "./x", "a\\..\\x", "..", "a/.."] {
+            assert_eq!(fault(&TestJar::new().stored(name, b"x").bytes()), EntryFault::LeavesTheRoot, "{name}");
+        }
+        assert_eq!(fault(&TestJar::new().raw(b"caf\xe9", b"x").bytes()), EntryFault::NotUtf8);
+    }
+
+    #[test]
+    fn a_file_may_not_repeat_and_a_directory_may() {
+        assert_eq!(fault(&TestJar::new().stored("a", b"1").stored("a", b"2").bytes()), EntryFault::Repeats);
+        let archive = open(&TestJar::new().directory("a/").directory("a/").bytes()).unwrap();
+        assert_eq!(archive.entries().len(), 1);
+        assert_eq!(fault(&TestJar::new().stored("a", b"1").directory("a/").bytes()), EntryFault::FileAndDirectory);
+        assert_eq!(
+            fault(&TestJar::new().stored("a", b"1").stored("a/b/c", b"2").bytes()),
+            EntryFault::FileAndDirectory
+        );
+    }
+
+    #[test]
+    fn entries_that_no_jvm_reads_are_refused() {
+        let central = b"PK\x01\x02";
+        assert_eq!(fault(&patched(small(), central, 8, &[9])), EntryFault::Encrypted);
+        assert_eq!(fault(&patched(small(), central, 10, &[93])), EntryFault::Method(93));
+        assert!(matches!(fault(&patched(small(), central, 10, &[0])), EntryFault::Sizes { .. }));
+        assert!(matches!(fault(&patched(small(), central, 24, &[0, 0, 0, 0x7f])), EntryFault::Sizes { .. }));
+    }
+
+    #[test]
+    fn a_local_header_may_not_contradict_the_directory() {
+        let local = b"PK\x03\x04";
+        assert_eq!(fault(&patched(small(), local, 8, &[0])), EntryFault::LocalHeader("another compression method"));
+        assert_eq!(fault(&patched(small(), local, 30, b"d")), EntryFault::LocalHeader("another name"));
+        assert_eq!(fault(&patched(small(), local, 26, &[9])), EntryFault::LocalHeader("another name"));
+        assert!(matches!(fault(&patched(small(), local, 0, b"XX")), EntryFault::LocalHeader(_)));
+        assert_eq!(fault(&patched(small(), local, 28, &[0xff, 0xff])), EntryFault::PastTheEnd);
+    }
+
+    #[test]
+    fn two_directory_entries_may_not_share_bytes() {
+        // The second entry's header offset is set to the first's: 0.
+        let bytes = TestJar::new().stored("a", b"same").stored("a", b"same").bytes();
+        let bytes = patched(bytes, b"PK\x01\x02", 42, &[0, 0, 0, 0]);
+        assert_eq!(fault(&bytes), EntryFault::Overlaps("a".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_zip_is_told_apart() {
+        assert!(matches!(open(b""), Err(ArchiveError::NoEndRecord { .. })));
+        assert!(matches!(open(b"\x7fELF and more"), Err(ArchiveError::NativeExecutable { .. })));
+        let mut truncated = small();
+        truncated.truncate(truncated.len() / 2);
+        assert!(matches!(open(&truncated), Err(ArchiveError::NoEndRecord { .. })));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Archive::open(folder.path()), Err(ArchiveError::IsDirectory { .. })));
+        assert!(matches!(Archive::open(&folder.path().join("no.jar")), Err(ArchiveError::Open { .. })));
+    }
+
+    #[test]
+    fn damaged_content_is_noticed() {
+        let bytes = TestJar::new().stored("a", b"content").bytes();
+        let at = bytes.windows(7).position(|window| window == b"content").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jar");
+        fs::write(&path, [&bytes[..at], b"C", &bytes[at + 1..]].concat()).unwrap();
+        let archive = Archive::open(&path).unwrap();
+        let error = archive.read(&archive.entries()[0], 100).unwrap_err();
+        assert!(matches!(error, ArchiveError::Entry { fault: EntryFault::Checksum, .. }), "{error}");
+    }
+
+    #[test]
+    fn more_than_65535_entries_are_read() {
+        let mut jar = TestJar::new();
+        for number in 0..65_600 {
+            jar = jar.stored(&number.to_string(), b"");
+        }
+        assert_eq!(open(&jar.bytes()).unwrap().entries().len(), 65_600);
+    }
+
+    proptest! {
+        #[test]
+        fn damage_anywhere_is_an_error_or_harmless_but_no_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = TestJar::boot("").stored("BOOT-INF/lib/a.jar", b"jar").bytes();
+            for (index, value) in changes {
+                let at = index.index(bytes.len());
+                bytes[at] = value;
+            }
+            let cut = if cut.index(4) == 0 { cut.index(bytes.len()) } else { bytes.len() };
+            if let Ok(archive) = open(&bytes[..cut]) {
+                for entry in archive.entries() {
+                    prop_assert!(entry.offset + entry.compressed_size <= cut as u64);
+                    let _ = archive.read(entry, 1 << 20);
+                }
+            }
+        }
+    }
+}

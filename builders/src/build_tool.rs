@@ -42,28 +42,42 @@ pub fn has_windows_line_ends(script: &Path) -> bool {
 }
 
 impl BuildTool {
-    /// The command without arguments.
+    /// The command without arguments, to be run in `directory`, which is that of the wrapper or lies below it.
     ///
-    /// A script with CRLF line ends is given to the shell as text with LF. The script's path still becomes `$0`, by
-    /// which both kinds of wrapper find their `.mvn/wrapper`, and nothing is written into the project.
-    pub fn command(&self) -> io::Result<Command> {
-        match self {
-            BuildTool::Maven { program } => Ok(Command::new(program)),
-            BuildTool::MavenWrapper { script, executable } => {
-                if has_windows_line_ends(script) {
-                    let text = fs::read(script)?;
-                    let text = String::from_utf8_lossy(&text).replace("\r\n", "\n");
-                    let mut command = Command::new("sh");
-                    command.arg("-c").arg(text).arg(script);
-                    return Ok(command);
-                }
-                if *executable {
-                    return Ok(Command::new(script));
-                }
-                let mut command = Command::new("sh");
-                command.arg(script);
-                Ok(command)
-            }
+    /// The shell runs a wrapper by its relative path, as a user would: older scripts run in circles when they are
+    /// called by an absolute path with a space in it. A script with CRLF line ends is given to the shell as text with
+    /// LF. Its path still becomes `$0`, by which every kind of wrapper finds its `.mvn/wrapper`, and nothing is written
+    /// into the project.
+    pub fn command(&self, directory: &Path) -> io::Result<Command> {
+        let (script, executable) = match self {
+            BuildTool::Maven { program } => return Ok(Command::new(program)),
+            BuildTool::MavenWrapper { script, executable } => (script, *executable),
+        };
+        let path = relative_path(script, directory);
+        let mut command = Command::new("sh");
+        if has_windows_line_ends(script) {
+            let text = fs::read(script)?;
+            command.arg("-c").arg(String::from_utf8_lossy(&text).replace("\r\n", "\n")).arg(path);
+        } else if executable {
+            command.arg("-c").arg("exec \"$0\" \"$@\"").arg(path);
+        } else {
+            command.arg(path);
         }
+        Ok(command)
+    }
+}
+
+/// `./mvnw`, `../mvnw`: the script as seen from a directory at or below its own.
+fn relative_path(script: &Path, directory: &Path) -> PathBuf {
+    let above = script.parent().and_then(|home| directory.strip_prefix(home).ok());
+    match (above, script.file_name()) {
+        (Some(below), Some(name)) => {
+            let mut path: PathBuf = below.components().map(|_| "..").collect();
+            if path.as_os_str().is_empty() {
+                path.push(".");
+            }
+            path.join(name)
+        }
+        _ => script.to_owned(),
     }
 }

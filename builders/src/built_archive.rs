@@ -58,10 +58,9 @@ fn names(files: &[PathBuf]) -> String {
 }
 
 impl BuildEvidence {
-    /// Takes in a line of Maven's output.
+    /// Takes in a line of Maven's output, without colours.
     pub fn read(&mut self, line: &str) {
-        let line = without_colours(line);
-        let text = line.strip_prefix("[INFO] ").unwrap_or(&line).trim();
+        let text = line.strip_prefix("[INFO] ").unwrap_or(line).trim();
         if let Some(goal) = text.strip_prefix("--- ").and_then(|rest| rest.strip_suffix(" ---")) {
             self.module = goal.rsplit_once(" @ ").map(|(_, module)| module.trim().to_owned());
             return;
@@ -121,8 +120,12 @@ pub fn find(
         [] => {}
         [one] => return Ok(one.clone()),
         several => {
-            let expected = several.iter().find(|path| expected.iter().any(|name| path.ends_with(name)));
-            return expected.cloned().ok_or_else(|| BuiltArchiveError::Several { directory, files: several.to_vec() });
+            let named = |name: &String| several.iter().find(|path| path.ends_with(name));
+            return expected
+                .iter()
+                .find_map(named)
+                .cloned()
+                .ok_or_else(|| BuiltArchiveError::Several { directory, files: several.to_vec() });
         }
     }
     // The main artifact: what the jar plugin wrote now, else what it would be called.
@@ -130,11 +133,14 @@ pub fn find(
     if lineage.boot_setting("finalName").is_some() {
         main.extend(expected.first().map(|name| directory.join(name)));
     }
-    if let Some(built) = evidence.named_by(Author::JarPlugin, project).pop() {
-        main.extend(lineage.boot_setting("classifier").and_then(|classifier| with_classifier(&built, &classifier)));
-        main.extend(built.file_name().map(|name| directory.join(name)));
-        main.push(built);
-    } else {
+    let built = evidence.named_by(Author::JarPlugin, project);
+    for path in &built {
+        main.extend(lineage.boot_setting("classifier").and_then(|classifier| with_classifier(path, &classifier)));
+        main.extend(path.file_name().map(|name| directory.join(name)));
+        main.push(path.clone());
+    }
+    // The poms' name counts unless the build just wrote a main artifact of another name.
+    if built.iter().all(|path| lineage.final_name().is_some_and(|stem| is_beside(path, &stem))) {
         main.extend(expected.iter().map(|name| directory.join(name)));
     }
     if let Some(path) = main.iter().find(|path| is_boot_archive(path)) {
@@ -143,13 +149,9 @@ pub fn find(
     let mut candidates: Vec<PathBuf> =
         archives_in([&directory, &output]).into_iter().filter(|path| is_boot_archive(path)).collect();
     // A classifier that is set out of sight.
-    if let Some(known) = main.iter().rfind(|path| path.is_file()) {
+    if let Some(known) = main.iter().find(|path| path.is_file()) {
         let stem = known.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let belongs = |path: &Path| {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            name.strip_prefix(&stem).is_some_and(|rest| rest.starts_with('-'))
-        };
-        candidates.retain(|path| belongs(path));
+        candidates.retain(|path| is_beside(path, &stem));
         if candidates.is_empty() {
             return Err(BuiltArchiveError::NotRepackaged { path: known.clone() });
         }
@@ -166,6 +168,12 @@ pub fn find(
         1 => Ok(candidates.remove(0)),
         _ => Err(BuiltArchiveError::Several { directory, files: candidates }),
     }
+}
+
+/// Whether a file's name is that of the artifact `stem` with a classifier.
+fn is_beside(path: &Path, stem: &str) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('-'))
 }
 
 /// The file's possible names after the poms: with the plugin's classifier first.
@@ -201,16 +209,4 @@ fn archives_in(directories: [&Path; 2]) -> BTreeSet<PathBuf> {
 
 fn is_boot_archive(path: &Path) -> bool {
     path.is_file() && Archive::open(path).is_ok_and(|archive| BootArchive::of(archive).is_ok())
-}
-
-/// Leaves out the escape sequences that `-Dstyle.color=always` brings.
-fn without_colours(line: &str) -> String {
-    let mut text = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((before, sequence)) = rest.split_once("\u{1b}[") {
-        text.push_str(before);
-        rest = sequence.split_once('m').map_or("", |(_, after)| after);
-    }
-    text.push_str(rest);
-    text
 }

@@ -19,6 +19,10 @@ pub mod plan;
 pub mod pom;
 pub mod project;
 mod reactor;
+#[cfg(test)]
+mod test_jar;
+#[cfg(test)]
+mod test_project;
 mod thin_jar;
 
 pub use application::{Application, Artifact, Content, Entry, Layer, Part};

@@ -229,3 +229,80 @@ pub fn configured_arguments(root: &Path) -> Vec<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     lines.flat_map(str::split_whitespace).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lineage(pom: &str) -> Lineage {
+        Lineage::of(Pom::parse(Path::new("/nowhere/pom.xml"), pom).unwrap(), Vec::new())
+    }
+
+    fn with_parent(parent: &str, rest: &str) -> Lineage {
+        lineage(&format!(
+            "<project xmlns='http://maven.apache.org/POM/4.0.0'><parent><groupId>g</groupId>\
+             <artifactId>{parent}</artifactId><version>3.4.1</version><relativePath/></parent>\
+             <artifactId>a</artifactId>{rest}</project>"
+        ))
+    }
+
+    #[test]
+    fn names_come_from_properties_parents_and_options() {
+        let pom = "<project><artifactId>a</artifactId><version>${revision}${changelist}</version>\
+                   <properties><revision>1.${minor}</revision><minor>2</minor><changelist/></properties></project>";
+        assert_eq!(lineage(pom).final_name().as_deref(), Some("a-1.2"));
+        let options = user_properties(["-B", "-Drevision=7", "-D", "changelist=-rc", "-Dquiet"]);
+        let overridden = Lineage::of(Pom::parse(Path::new("/nowhere/pom.xml"), pom).unwrap(), options);
+        assert_eq!(overridden.final_name().as_deref(), Some("a-7-rc"));
+        assert_eq!(with_parent("p", "").final_name().as_deref(), Some("a-3.4.1"));
+        assert_eq!(with_parent("p", "<build><finalName>x-${unknown}</finalName></build>").final_name(), None);
+    }
+
+    #[test]
+    fn properties_that_hold_each_other_end() {
+        let cycle = "<properties><a>${b}</a><b>${a}</b></properties>";
+        assert_eq!(with_parent("p", cycle).resolve("${a}"), None);
+        let doubling: String = (0..40).map(|n| format!("<p{n}>${{p{0}}}${{p{0}}}</p{n}>", n + 1)).collect();
+        let bomb = format!("<properties>{doubling}<p40>x</p40></properties>");
+        assert_eq!(with_parent("p", &bomb).resolve("${p0}"), None);
+        assert_eq!(with_parent("p", "").resolve("${open"), None);
+    }
+
+    #[test]
+    fn the_java_version_is_what_the_compiler_is_told() {
+        let java = |rest: &str| with_parent("p", rest).java().map(|java| java.0);
+        assert_eq!(java("<properties><java.version>1.8</java.version></properties>"), Some(8));
+        assert_eq!(
+            java(
+                "<properties><java.version>21</java.version><maven.compiler.release>${java.version}</maven.compiler.release></properties>"
+            ),
+            Some(21)
+        );
+        let plugin = "<build><plugins><plugin><artifactId>maven-compiler-plugin</artifactId>\
+                      <configuration><release>11</release></configuration></plugin></plugins></build>";
+        assert_eq!(
+            java(&format!("{plugin}<properties><maven.compiler.target>8</maven.compiler.target></properties>")),
+            Some(11)
+        );
+        assert_eq!(java(""), None);
+        assert_eq!(with_parent("spring-boot-starter-parent", "").java(), Some(JavaVersion(17)));
+    }
+
+    #[test]
+    fn the_boot_plugin_is_absent_only_where_that_is_sure() {
+        let plugin = |settings: &str| {
+            format!(
+                "<build><plugins><plugin><artifactId>spring-boot-maven-plugin</artifactId>\
+                 <configuration>{settings}</configuration></plugin></plugins></build>"
+            )
+        };
+        assert_eq!(with_parent("spring-boot-starter-parent", "").boot_plugin(), BootPlugin::Absent);
+        assert_eq!(with_parent("company-parent", "").boot_plugin(), BootPlugin::Unknown);
+        assert_eq!(with_parent("company-parent", &plugin("")).boot_plugin(), BootPlugin::Declared);
+        assert_eq!(with_parent("company-parent", &plugin("<skip>true</skip>")).boot_plugin(), BootPlugin::Absent);
+        let in_profile = format!("<profiles><profile>{}</profile></profiles>", plugin("<classifier>exec</classifier>"));
+        let lineage = with_parent("spring-boot-starter-parent", &in_profile);
+        assert_eq!(lineage.boot_plugin(), BootPlugin::Declared);
+        assert_eq!(lineage.boot_setting("classifier").as_deref(), Some("exec"));
+    }
+}

@@ -151,7 +151,7 @@ mod tests {
         manifest.set("Class-Path", &"x".repeat(150));
         let text = String::from_utf8(manifest.to_bytes()).unwrap();
         let lengths: Vec<usize> = text.split("\r\n").map(str::len).collect();
-        assert_eq!(lengths, [21, 72, 72, 1 + 20, 0, 0]);
+        assert_eq!(lengths, [21, 72, 72, 1 + 19, 0, 0]);
     }
 
     proptest! {

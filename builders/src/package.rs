@@ -75,7 +75,8 @@ fn as_text(lines: &[String]) -> String {
     if lines.is_empty() { "It printed nothing".to_owned() } else { format!("Its last words:\n{}", lines.join("\n")) }
 }
 
-/// Runs the build and finds the archive that it made. `on_line` is called with each line that the build prints.
+/// Runs the build and finds the archive that it made. `on_line` is called with each line that the build prints,
+/// without colours; the log has them as they came.
 ///
 /// The build runs in the caller's process group, so that Ctrl-C ends it too.
 ///
@@ -96,9 +97,10 @@ pub fn package(
     let mut log = Log::create(&options.log)?;
     let command = maven(project, options, &lineage)?;
     let status = run(command, &mut |line| {
-        evidence.read(line);
-        complaint.read(line);
-        on_line(line);
+        let plain = without_colours(line);
+        evidence.read(&plain);
+        complaint.read(&plain);
+        on_line(&plain);
         log.write(line)
     })?;
     log.finish()?;
@@ -110,8 +112,9 @@ pub fn package(
 
 /// The command line. Only options that every Maven since 3.5 knows: an unknown one fails the build.
 fn maven(project: &Project, options: &PackageOptions, lineage: &Lineage) -> Result<Command, PackageError> {
-    let mut command = project.tool.command().map_err(PackageError::Follow)?;
-    command.current_dir(&project.root).arg("-B");
+    let mut command = project.tool.command(&project.root).map_err(PackageError::Follow)?;
+    // A shell believes an inherited PWD that leads here through a link, and Maven's paths would follow it.
+    command.current_dir(&project.root).env("PWD", &project.root).arg("-B");
     match options.tests {
         Tests::Compile => _ = command.arg("-DskipTests"),
         Tests::Skip => _ = command.arg("-Dmaven.test.skip=true"),
@@ -196,6 +199,18 @@ fn run(
     }
 }
 
+/// Leaves out the escape sequences that set colours; some Mavens print a few even with `-B`.
+fn without_colours(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, sequence)) = rest.split_once("\u{1b}[") {
+        text.push_str(before);
+        rest = sequence.split_once('m').map_or("", |(_, after)| after);
+    }
+    text.push_str(rest);
+    text
+}
+
 /// A build that does not outlive the interest in it.
 struct RunningBuild(Child);
 
@@ -255,17 +270,170 @@ struct Complaint {
 
 impl Complaint {
     fn read(&mut self, line: &str) {
-        if self.errors.is_empty() && !line.contains("[ERROR]") && !line.contains("[\u{1b}[1;31mERROR") {
+        if self.errors.is_empty() && !line.contains("[ERROR]") {
             if self.last.len() == LAST_LINES {
                 self.last.pop_front();
             }
             self.last.push_back(line.to_owned());
-        } else if self.errors.len() < SHOWN_LINES {
+        } else if self.errors.len() < SHOWN_LINES && !line.is_empty() {
             self.errors.push(line.to_owned());
         }
     }
 
     fn lines(self) -> Vec<String> {
         if self.errors.is_empty() { self.last.into() } else { self.errors }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::{DetectOptions, detect};
+    use crate::test_jar::TestJar;
+    use crate::test_project::{BOOT, TestProject};
+    use std::fs;
+
+    /// Runs the pretended build; gives the result, the lines that were shown, and the log.
+    fn packaged(project: &TestProject, arguments: &[&str]) -> (Result<Artifact, PackageError>, Vec<String>, String) {
+        let found = detect(&project.root(), &DetectOptions::default()).unwrap();
+        let options = PackageOptions {
+            tests: Tests::Compile,
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            output_timestamp: 1_700_000_000,
+            log: project.root().join("target/shipit/build.log"),
+        };
+        let mut lines = Vec::new();
+        let result = package(&found, &options, &mut |line| lines.push(line.to_owned()));
+        (result, lines, fs::read_to_string(&options.log).unwrap())
+    }
+
+    /// A project whose wrapper echoes its arguments and then does this; `target` holds the jars named.
+    fn project(script: &str, rest: &str, jars: &[&str]) -> TestProject {
+        let script = format!("#!/bin/sh\necho \"arguments: $*\"\n{script}\n");
+        let project = TestProject::new().pom("", "app", &format!("{BOOT}{rest}")).wrapper("", 0o755, &script);
+        fs::create_dir_all(project.root().join("target")).unwrap();
+        for jar in jars {
+            TestJar::boot("").write(&project.root().join("target"), jar);
+        }
+        project
+    }
+
+    fn file_name(result: Result<Artifact, PackageError>) -> String {
+        result.unwrap().path.file_name().unwrap().to_string_lossy().into_owned()
+    }
+
+    #[test]
+    fn the_build_gets_only_options_that_every_maven_knows() {
+        let (result, lines, log) = packaged(&project("", "", &["app-1.jar"]), &["-Pprod"]);
+        assert_eq!(file_name(result), "app-1.jar");
+        let arguments = "arguments: -B -DskipTests -Dproject.build.outputTimestamp=2023-11-14T22:13:20Z -Pprod package";
+        assert_eq!(lines, [arguments]);
+        assert_eq!(log, format!("{arguments}\n"));
+    }
+
+    #[test]
+    fn a_time_stamp_that_the_project_sets_is_left_alone() {
+        let own = "<properties><project.build.outputTimestamp>1</project.build.outputTimestamp></properties>";
+        let (_, lines, _) = packaged(&project("", own, &["app-1.jar"]), &[]);
+        assert_eq!(lines, ["arguments: -B -DskipTests package"]);
+    }
+
+    #[test]
+    fn a_stale_jar_is_never_taken_for_the_one_that_was_built() {
+        let stale = ["app-0.jar", "app-1.jar", "app-1-sources.jar", "other.jar", "original-app-1.jar"];
+        assert_eq!(file_name(packaged(&project("", "", &stale), &[]).0), "app-1.jar");
+        let says = "echo \"[INFO] Replacing main artifact $PWD/target/other.jar with repackaged archive, adding\"";
+        let named = format!("echo '[INFO] --- spring-boot:3.5.0:repackage (repackage) @ app ---'\n{says}");
+        assert_eq!(file_name(packaged(&project(&named, "", &stale), &[]).0), "other.jar");
+        let classifier =
+            BOOT.replace("</plugin>", "<configuration><classifier>exec</classifier></configuration></plugin>");
+        let project = project("", "", &["app-1.jar", "app-1-exec.jar"]).pom("", "app", &classifier);
+        assert_eq!(file_name(packaged(&project, &[]).0), "app-1-exec.jar");
+    }
+
+    #[test]
+    fn a_jar_that_was_not_repackaged_is_not_shipped() {
+        let project = project(
+            "echo '[INFO] --- jar:3.4.1:jar (default-jar) @ app ---'\necho \"[INFO] Building jar: $PWD/target/new-2.jar\"",
+            "",
+            &["app-1.jar"],
+        );
+        TestJar::new().stored("a", b"").write(&project.root().join("target"), "new-2.jar");
+        let (result, ..) = packaged(&project, &[]);
+        assert!(matches!(result, Err(PackageError::Archive(BuiltArchiveError::NotRepackaged { .. }))), "{result:?}");
+    }
+
+    #[test]
+    fn a_second_jar_of_the_same_build_does_not_hide_the_application() {
+        let says = "echo '[INFO] --- jar:3.4.1:jar (client) @ app ---'\necho \"[INFO] Building jar: $PWD/target/app-1-client.jar\"";
+        let project = project(says, "", &["app-1.jar", "app-0.jar"]);
+        TestJar::new().stored("a", b"").write(&project.root().join("target"), "app-1-client.jar");
+        assert_eq!(file_name(packaged(&project, &[]).0), "app-1.jar");
+    }
+
+    #[test]
+    fn colours_are_left_out_of_what_is_shown() {
+        assert_eq!(without_colours("[\u{1b}[1;31mERROR\u{1b}[m] x\u{1b}[0m\u{1b}[0m"), "[ERROR] x");
+        assert_eq!(without_colours("a\u{1b}[1"), "a");
+    }
+
+    #[test]
+    fn several_jars_or_none_are_an_error() {
+        let pom = format!(
+            "<project><artifactId>app</artifactId>{}</project>",
+            BOOT.replace("<build>", "<build><finalName>${nobody.knows}</finalName>")
+        );
+        let two = project("", "", &["a.jar", "b.jar"]).file("pom.xml", &pom);
+        // Both were there before the build began.
+        thread::sleep(Duration::from_millis(20));
+        let error = packaged(&two, &[]).0.unwrap_err().to_string();
+        assert!(error.contains("a.jar, b.jar") && error.contains("--jar"), "{error}");
+        let error = packaged(&project("", "", &[]), &[]).0.unwrap_err().to_string();
+        assert!(error.contains("left no Spring Boot jar"), "{error}");
+    }
+
+    #[test]
+    fn a_failing_build_shows_its_errors_and_keeps_its_log() {
+        let script = "echo fine; printf '[ERROR] caf\\351\\n' >&2; echo more; exit 7";
+        let (result, lines, log) = packaged(&project(script, "", &["app-1.jar"]), &[]);
+        let Err(PackageError::BuildFailed { status, lines: shown, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(status.code(), Some(7));
+        assert_eq!(shown, ["[ERROR] caf\u{fffd}", "more"]);
+        assert_eq!(lines.len(), 4);
+        assert_eq!(log.lines().count(), 4);
+    }
+
+    #[test]
+    fn a_process_that_the_build_leaves_behind_does_not_hold_it_up() {
+        let started = SystemTime::now();
+        let (result, ..) = packaged(&project("sleep 8 & echo done", "", &["app-1.jar"]), &[]);
+        assert!(result.is_ok());
+        assert!(started.elapsed().unwrap() < Duration::from_secs(7));
+    }
+
+    #[test]
+    fn a_wrapper_without_run_bit_or_with_windows_line_ends_runs() {
+        let script = "#!/bin/sh\r\nif true; then\r\n  echo \"$0 $1\"\r\nfi\r\n";
+        for (mode, script) in
+            [(0o755, script.to_owned()), (0o644, script.to_owned()), (0o644, script.replace('\r', ""))]
+        {
+            let project = project("", "", &["app-1.jar"]).wrapper("", mode, &script);
+            let (result, lines, _) = packaged(&project, &[]);
+            assert!(result.is_ok(), "{result:?}");
+            assert_eq!(lines, ["./mvnw -B"]);
+        }
+    }
+
+    #[test]
+    fn a_log_that_clean_removes_is_put_back() {
+        let (_, _, log) = packaged(&project("rm -rf target/shipit; echo after", "", &["app-1.jar"]), &["clean"]);
+        assert!(log.ends_with("after\n"), "{log}");
+    }
+
+    #[test]
+    fn time_stamps_are_written_in_utc() {
+        assert_eq!(as_timestamp(0), "1980-01-01T00:00:02Z");
+        assert_eq!(as_timestamp(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(as_timestamp(1_798_761_599), "2026-12-31T23:59:59Z");
     }
 }

@@ -348,3 +348,212 @@ fn java_version(boot: &BootArchive) -> Result<Option<JavaVersion>, ArchiveError>
     let floor = major.map(|major| JavaVersion(if major >= 3 { 17 } else { 8 }));
     Ok(compiled.or_else(built).max(floor))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_jar::TestJar;
+    use std::fs;
+    use std::io::Read;
+
+    const INDEXES: &str =
+        "Spring-Boot-Classpath-Index: BOOT-INF/classpath.idx\r\nSpring-Boot-Layers-Index: BOOT-INF/layers.idx\r\n";
+
+    fn planned(jar: TestJar) -> Result<Application, PlanError> {
+        let folder = tempfile::tempdir().unwrap();
+        plan(&Artifact { path: jar.write(folder.path(), "app.jar") })
+    }
+
+    /// Every layer's name with the paths of its entries.
+    fn layout(application: &Application) -> Vec<(&str, Vec<&str>)> {
+        let layers = application.layers.iter();
+        layers.map(|layer| (layer.name.as_str(), layer.entries.iter().map(|e| e.path.as_str()).collect())).collect()
+    }
+
+    /// The names and contents of the thin jar.
+    fn thin_jar_of(jar: TestJar) -> Vec<(String, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = jar.write(folder.path(), "app.jar");
+        let application = plan(&Artifact { path: path.clone() }).unwrap();
+        let source = fs::read(&path).unwrap();
+        let mut entries = application.layers.iter().flat_map(|layer| &layer.entries);
+        let thin = entries.find(|entry| entry.path == "app/application.jar").unwrap();
+        let Content::File { parts } = &thin.content else { panic!("no file") };
+        let mut bytes = Vec::new();
+        for part in parts {
+            match part {
+                Part::Bytes(own) => bytes.extend_from_slice(own),
+                Part::Stored { offset, size, .. } => {
+                    bytes.extend_from_slice(&source[*offset as usize..][..*size as usize])
+                }
+                Part::Deflated { offset, compressed_size, .. } => {
+                    let deflated = &source[*offset as usize..][..*compressed_size as usize];
+                    flate2::read::DeflateDecoder::new(deflated).read_to_end(&mut bytes).unwrap();
+                }
+            }
+        }
+        assert_eq!(bytes.len() as u64, thin.content.size());
+        let path = folder.path().join("thin.jar");
+        fs::write(&path, bytes).unwrap();
+        let archive = Archive::open(&path).unwrap();
+        let text = |entry| String::from_utf8_lossy(&archive.read(entry, 1 << 20).unwrap()).into_owned();
+        archive.entries().iter().map(|entry| (entry.name.clone(), text(entry))).collect()
+    }
+
+    #[test]
+    fn without_indexes_snapshots_get_a_layer_of_their_own() {
+        let application = planned(
+            TestJar::boot("Implementation-Title: demo\r\n")
+                .stored("BOOT-INF/lib/b.jar", b"b")
+                .stored("BOOT-INF/lib/a-1-SNAPSHOT.jar", b"a")
+                .deflated("BOOT-INF/lib/c.jar", b"c"),
+        )
+        .unwrap();
+        assert_eq!(
+            layout(&application),
+            [
+                ("dependencies", vec!["app", "app/lib", "app/lib/b.jar", "app/lib/c.jar"]),
+                ("snapshot-dependencies", vec!["app", "app/lib", "app/lib/a-1-SNAPSHOT.jar"]),
+                ("application", vec!["app", "app/application.jar"]),
+            ]
+        );
+        assert_eq!(application.java, Some(JavaVersion(17)));
+        assert_eq!(application.title.as_deref(), Some("demo"));
+        assert_eq!(application.layers.iter().map(|layer| layer.application).collect::<Vec<_>>(), [false, false, true]);
+    }
+
+    #[test]
+    fn the_indexes_decide_layers_and_class_path() {
+        let jar = || {
+            TestJar::boot(INDEXES)
+                .stored("BOOT-INF/lib/a.jar", b"a")
+                .stored("BOOT-INF/lib/b c.jar", b"b")
+                .stored("BOOT-INF/lib/unlisted.jar", b"u")
+                .stored("BOOT-INF/classpath.idx", b"- \"BOOT-INF/lib/b c.jar\"\n- \"BOOT-INF/lib/a.jar\"\n")
+                .stored(
+                    "BOOT-INF/layers.idx",
+                    b"- \"base\":\n  - \"BOOT-INF/lib/a.jar\"\n- \"none\":\n- \"own\":\n  - \"BOOT-INF/\"\n  - \"META-INF/\"\n",
+                )
+        };
+        let application = planned(jar()).unwrap();
+        assert_eq!(
+            layout(&application),
+            [
+                ("base", vec!["app", "app/lib", "app/lib/a.jar"]),
+                ("own", vec!["app", "app/application.jar", "app/lib", "app/lib/b c.jar", "app/lib/unlisted.jar"]),
+            ]
+        );
+        let thin = thin_jar_of(jar());
+        let manifest = &thin.iter().find(|(name, _)| name == "META-INF/MANIFEST.MF").unwrap().1;
+        assert_eq!(
+            manifest,
+            "Manifest-Version: 1.0\r\nMain-Class: demo.App\r\nSpring-Boot-Version: 3.5.0\r\nClass-Path: \
+             lib/b%20c.jar lib/a.jar lib/unlisted.jar\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn the_thin_jar_has_what_belongs_to_the_application() {
+        let thin = thin_jar_of(
+            TestJar::boot("")
+                .stored("META-INF/services/java.nio.file.spi.FileSystemProvider", b"loader")
+                .stored(LOADER_FILE_SYSTEM, b"class")
+                .stored("META-INF/APP.SF", b"signature")
+                .stored("META-INF/build-info.properties", b"info")
+                .stored("BOOT-INF/classes/META-INF/services/java.nio.file.spi.FileSystemProvider", b"own")
+                .stored("BOOT-INF/classes/META-INF/MANIFEST.MF", b"of an IDE")
+                .directory("BOOT-INF/classes/empty/"),
+        );
+        let names: Vec<&str> = thin.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "META-INF/",
+                "META-INF/MANIFEST.MF",
+                "META-INF/build-info.properties",
+                "META-INF/services/",
+                "META-INF/services/java.nio.file.spi.FileSystemProvider",
+                "demo/",
+                "demo/App.class",
+                "empty/",
+            ]
+        );
+        assert_eq!(thin[4].1, "own");
+    }
+
+    #[test]
+    fn the_builders_of_a_jar_leave_no_trace_in_the_image() {
+        let by =
+            |builder: &str| thin_jar_of(TestJar::boot(&format!("Built-By: {builder}\r\nBuild-Jdk: {builder}\r\n")));
+        assert_eq!(by("17.0.1"), by("25"));
+    }
+
+    #[test]
+    fn a_war_keeps_its_web_content_in_the_document_root() {
+        let manifest = "Main-Class: org.springframework.boot.loader.WarLauncher\nStart-Class: demo.App\n";
+        let application = planned(
+            TestJar::new()
+                .stored("META-INF/MANIFEST.MF", manifest.as_bytes())
+                .stored("index.html", b"<p>")
+                .stored("WEB-INF/jsp/a.jsp", b"jsp")
+                .stored("WEB-INF/classes/demo/App.class", &[0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 52])
+                .stored("WEB-INF/lib/a.jar", b"a")
+                .stored("WEB-INF/lib-provided/a.jar", b"p"),
+        )
+        .unwrap();
+        assert_eq!(
+            layout(&application),
+            [
+                ("dependencies", vec!["app", "app/lib-provided", "app/lib-provided/a.jar", "app/lib", "app/lib/a.jar"]),
+                (
+                    "application",
+                    vec![
+                        "app",
+                        "app/application.jar",
+                        "app/public",
+                        "app/public/WEB-INF",
+                        "app/public/WEB-INF/jsp",
+                        "app/public/WEB-INF/jsp/a.jsp",
+                        "app/public/index.html",
+                    ]
+                ),
+            ]
+        );
+        assert_eq!(application.java, Some(JavaVersion(8)));
+    }
+
+    #[test]
+    fn archives_that_are_not_spring_boots_are_told_so() {
+        let plain = TestJar::new().stored("META-INF/MANIFEST.MF", b"Main-Class: a.B\n").stored("a/B.class", b"");
+        let error = planned(plain).unwrap_err().to_string();
+        assert!(error.contains("plain executable jar") && error.contains("--jar"), "{error}");
+        assert!(planned(TestJar::new().stored("a", b"")).unwrap_err().to_string().contains("no META-INF/MANIFEST.MF"));
+    }
+
+    #[test]
+    fn indexes_that_do_not_fit_are_refused() {
+        let with = |classpath: &str, layers: &str| {
+            let jar = TestJar::boot(INDEXES).stored("BOOT-INF/lib/a.jar", b"a");
+            planned(
+                jar.stored("BOOT-INF/classpath.idx", classpath.as_bytes())
+                    .stored("BOOT-INF/layers.idx", layers.as_bytes()),
+            )
+            .unwrap_err()
+        };
+        let layers = "- \"all\":\n  - \"BOOT-INF/\"\n";
+        assert!(matches!(with("- \"BOOT-INF/lib/x.jar\"", layers), PlanError::MissingLibrary { .. }));
+        assert!(matches!(with("- \"BOOT-INF/layers.idx\"", layers), PlanError::MissingLibrary { .. }));
+        assert!(matches!(with("lib/a.jar", layers), PlanError::ClasspathIndex { .. }));
+        assert!(matches!(with("", "all"), PlanError::LayersIndex { .. }));
+        assert!(matches!(with("", "- \"all\":\n"), PlanError::NoLayer { .. }));
+    }
+
+    #[test]
+    fn the_same_file_at_the_root_and_among_the_classes_must_be_the_same() {
+        let with = |other: &[u8]| {
+            planned(TestJar::boot("").stored("META-INF/a", b"1").stored("BOOT-INF/classes/META-INF/a", other))
+        };
+        assert!(with(b"1").is_ok());
+        assert!(matches!(with(b"2"), Err(PlanError::Twice { .. })));
+    }
+}

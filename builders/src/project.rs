@@ -223,3 +223,100 @@ fn has_application_class(module: &Path) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_project::{BOOT, TestProject};
+
+    fn detected(project: &TestProject, directory: &str, module: Option<&str>) -> Result<Project, DetectError> {
+        let options = DetectOptions { module: module.map(str::to_owned) };
+        detect(&project.root().join(directory), &options)
+    }
+
+    fn modules(names: &str) -> String {
+        let modules: String = names.split(' ').map(|name| format!("<module>{name}</module>")).collect();
+        format!("<packaging>pom</packaging><modules>{modules}</modules>")
+    }
+
+    /// A library, a group with an application in it, and a wrapper at the top.
+    fn nested() -> TestProject {
+        TestProject::new()
+            .pom("", "top", &modules("lib group"))
+            .pom("lib", "lib", "")
+            .pom("group", "group", &modules("api gone"))
+            .pom("group/api", "api", BOOT)
+            .wrapper("", 0o644, "")
+    }
+
+    #[test]
+    fn a_single_module_is_its_own_root() {
+        let project = TestProject::new().pom("", "a", BOOT).wrapper("", 0o755, "");
+        let found = detected(&project, "", None).unwrap();
+        assert_eq!((found.root, found.module), (project.root(), project.root()));
+        assert_eq!(found.tool, BuildTool::MavenWrapper { script: project.root().join("mvnw"), executable: true });
+        assert_eq!(found.notices, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_one_application_among_modules_is_found_from_anywhere() {
+        let project = nested();
+        for (directory, module) in
+            [("", None), ("group", None), ("group/api", None), ("", Some("api")), ("lib", Some("group/api"))]
+        {
+            let found = detected(&project, directory, module).unwrap();
+            assert_eq!(found.root, project.root(), "{directory} {module:?}");
+            assert_eq!(found.module, project.root().join("group/api"));
+            assert_eq!(found.name, "api");
+            assert_eq!(found.tool, BuildTool::MavenWrapper { script: project.root().join("mvnw"), executable: false });
+        }
+    }
+
+    #[test]
+    fn a_wrapper_in_the_module_alone_makes_it_the_root() {
+        let project =
+            TestProject::new().pom("", "top", &modules("api")).pom("api", "api", BOOT).wrapper("api", 0o755, "");
+        assert_eq!(detected(&project, "api", None).unwrap().root, project.root().join("api"));
+    }
+
+    #[test]
+    fn several_applications_are_listed() {
+        let project = TestProject::new()
+            .pom("", "top", &modules("a b"))
+            .pom("a", "one", BOOT)
+            .pom("b", "two", BOOT)
+            .wrapper("", 0o755, "");
+        let error = detected(&project, "", None).unwrap_err().to_string();
+        assert!(error.contains("one, two") && error.contains("--module"), "{error}");
+        assert_eq!(detected(&project, "", Some("two")).unwrap().name, "two");
+        let error = detected(&project, "", Some("three")).unwrap_err().to_string();
+        assert!(error.contains("top, one, two"), "{error}");
+        assert!(matches!(detected(&project, "", Some("top")), Err(DetectError::NotAnApplication { .. })));
+    }
+
+    #[test]
+    fn a_main_class_tells_the_application_from_libraries_with_the_same_plugin() {
+        let project = TestProject::new()
+            .pom("", "top", &modules("a b"))
+            .pom("a", "one", BOOT)
+            .pom("b", "two", BOOT)
+            .file("b/src/main/java/x/App.java", "@SpringBootApplication class App {}")
+            .wrapper("", 0o755, "");
+        assert_eq!(detected(&project, "", None).unwrap().name, "two");
+    }
+
+    #[test]
+    fn what_is_no_project_is_told_so() {
+        let empty = TestProject::new();
+        assert!(matches!(detected(&empty, "", None), Err(DetectError::NoProject { .. })));
+        assert!(matches!(detected(&empty, "missing", None), Err(DetectError::Directory { .. })));
+        let gradle = TestProject::new().file("build.gradle.kts", "");
+        assert!(matches!(detected(&gradle, "", None), Err(DetectError::Gradle { .. })));
+        let plain = TestProject::new().pom("", "a", "").wrapper("", 0o755, "");
+        assert!(matches!(detected(&plain, "", None), Err(DetectError::NotSpringBoot { .. })));
+        for broken in ["", "<project>", "<html/>", "<project/>"] {
+            let broken = TestProject::new().file("pom.xml", broken);
+            assert!(matches!(detected(&broken, "", None), Err(DetectError::Pom(_))));
+        }
+    }
+}

@@ -265,3 +265,106 @@ fn put_u32(bytes: &mut Vec<u8>, value: u32) {
 fn put_u64(bytes: &mut Vec<u8>, value: u64) {
     bytes.extend_from_slice(&value.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::Archive;
+    use proptest::prelude::*;
+    use std::fs;
+
+    fn written(jar: ThinJar) -> Vec<u8> {
+        let parts = jar.into_parts();
+        parts
+            .into_iter()
+            .flat_map(|part| match part {
+                Part::Bytes(bytes) => bytes,
+                _ => panic!("the tests add bytes only"),
+            })
+            .collect()
+    }
+
+    fn read_back(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("thin.jar");
+        fs::write(&path, bytes).unwrap();
+        let archive = Archive::open(&path).unwrap();
+        let entries = archive.entries().iter();
+        entries.map(|entry| (entry.name.clone(), archive.read(entry, 1 << 20).unwrap())).collect()
+    }
+
+    #[test]
+    fn the_manifest_comes_first_and_parents_before_children() {
+        let mut jar = ThinJar::default();
+        jar.add_bytes("A/b/c.txt", b"c".to_vec()).unwrap();
+        jar.add_bytes("META-INF/a", Vec::new()).unwrap();
+        jar.add_bytes("META-INF/MANIFEST.MF", b"m".to_vec()).unwrap();
+        let names: Vec<String> = read_back(&written(jar)).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["META-INF/", "META-INF/MANIFEST.MF", "A/", "A/b/", "A/b/c.txt", "META-INF/a"]);
+    }
+
+    #[test]
+    fn the_order_of_adding_does_not_matter() {
+        let names = ["b", "a/x", "\u{e9}", "META-INF/MANIFEST.MF"];
+        let build = |names: &[&str]| {
+            let mut jar = ThinJar::default();
+            for name in names {
+                jar.add_bytes(name, name.as_bytes().to_vec()).unwrap();
+            }
+            written(jar)
+        };
+        let reversed: Vec<&str> = names.iter().rev().copied().collect();
+        assert_eq!(build(&names), build(&reversed));
+    }
+
+    #[test]
+    fn a_name_is_taken_once_by_other_content() {
+        let mut jar = ThinJar::default();
+        jar.add_bytes("a", b"1".to_vec()).unwrap();
+        jar.add_bytes("a", b"1".to_vec()).unwrap();
+        assert_eq!(jar.add_bytes("a", b"2".to_vec()), Err(NameTaken("a".to_owned())));
+    }
+
+    #[test]
+    fn more_than_65534_entries_need_the_zip64_records() {
+        let mut jar = ThinJar::default();
+        for number in 0..65_540 {
+            jar.add_file(&number.to_string(), None).unwrap();
+        }
+        assert_eq!(read_back(&written(jar)).len(), 65_540);
+    }
+
+    #[test]
+    fn sizes_and_offsets_beyond_4_gib_stand_in_zip64_fields() {
+        let mut jar = ThinJar::default();
+        let size = 5 << 30;
+        jar.add_file("a", Some(Part::Stored { offset: 0, size, crc32: 1 })).unwrap();
+        jar.add_file("b", Some(Part::Stored { offset: 0, size: 1, crc32: 2 })).unwrap();
+        let parts = jar.into_parts();
+        let [Part::Bytes(first), _, Part::Bytes(second), _, Part::Bytes(end)] = parts.as_slice() else {
+            panic!("{parts:?}")
+        };
+        assert_eq!(first.len(), 30 + 1 + 20);
+        assert_eq!(first[18..26], [0xff; 8]);
+        assert_eq!(first[35..43], size.to_le_bytes());
+        assert_eq!(second.len(), 30 + 1);
+        let offset = (first.len() as u64 + size).to_le_bytes();
+        assert!(end.windows(8).any(|window| window == offset), "b's local header");
+        assert!(end.windows(4).any(|window| window == b"PK\x06\x06"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            files in prop::collection::btree_map("[a-z\u{e9}]{1,8}(/[a-z]{1,8}){0,3}[.]x", prop::collection::vec(any::<u8>(), 0..50), 0..20)
+        ) {
+            let mut jar = ThinJar::default();
+            for (name, content) in &files {
+                jar.add_bytes(name, content.clone()).unwrap();
+            }
+            let mut read: BTreeMap<_, _> = read_back(&written(jar)).into_iter().collect();
+            read.retain(|name, _| !name.ends_with('/'));
+            prop_assert_eq!(read, files);
+        }
+    }
+}
