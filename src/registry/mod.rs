@@ -23,3 +23,8 @@ pub use push::{BlobSource, IfTagDiffers, PushError, PushEvent, PushImage, PushLa
 pub use reference::{Reference, ReferenceError, Registry, Repository};
 pub use retry::RetryPolicy;
 pub use transport::{Client, ClientOptions, Notice};
+
+#[cfg(test)]
+mod fake_registry;
+#[cfg(test)]
+mod tests;
