@@ -25,6 +25,8 @@ pub use retry::RetryPolicy;
 pub use transport::{Client, ClientOptions, Notice};
 
 #[cfg(test)]
+mod docker_registry_tests;
+#[cfg(test)]
 mod fake_registry;
 #[cfg(test)]
 mod tests;

@@ -254,3 +254,34 @@ async fn a_base_layer_of_another_registry_streams_straight_through() {
     let seen = target.seen.lock().unwrap();
     assert!(seen.iter().any(|seen| seen.method == "PUT" && seen.body == bytes));
 }
+
+#[tokio::test]
+async fn a_bearer_token_is_fetched_once_for_a_scope_and_again_when_it_is_refused() {
+    let fake = FakeRegistry::start(|seen, before| {
+        let host = seen.header("host").unwrap_or_default();
+        if seen.path.starts_with("/token") {
+            let good = seen.header("authorization") == Some("Basic dTpwMA==") || before > 0;
+            let scoped = seen.path.contains("service=s&scope=repository%3Aapp%3Apull");
+            let body = format!(r#"{{"token":"t{before}","expires_in":300}}"#).into_bytes();
+            return if good && scoped { Answer::Http(200, Vec::new(), body) } else { status(401) };
+        }
+        // The first token runs out after its second use.
+        let fine = match seen.header("authorization") {
+            Some("Bearer t0") => before < 3,
+            Some("Bearer t1") => true,
+            _ => false,
+        };
+        let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"s\"");
+        if fine {
+            tagged(Digest::of(b"x"))
+        } else {
+            Answer::Http(401, vec![("www-authenticate", challenge)], Vec::new())
+        }
+    });
+    let (client, reference) = (client(), repository(&fake).tagged("v1").unwrap());
+    for _ in 0..4 {
+        assert!(client.head(&reference).await.unwrap().is_some());
+    }
+    let tokens = fake.requests().iter().filter(|line| line.contains("/token")).count();
+    assert_eq!(tokens, 2, "{:?}", fake.requests());
+}
