@@ -1,6 +1,7 @@
 //! The base image: named by the settings, pinned by shipit.lock, its manifest and configuration in the cache.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use shipit_builders::JavaVersion;
 
@@ -141,9 +142,12 @@ impl PinnedBase {
         let progress = context.report.bytes_progress("Fetching", total);
         block_on(async {
             for layer in missing {
+                let told = AtomicU64::new(0);
                 let mut blob = cache.blob_writer().map_err(|error| ErrorKind::Other.error(error))?;
                 client
-                    .pull_blob(self.reference.repository(), &layer.descriptor, &mut blob, &|bytes| progress.add(bytes))
+                    .pull_blob(self.reference.repository(), &layer.descriptor, &mut blob, &|written| {
+                        progress.add(written.saturating_sub(told.swap(written, Ordering::Relaxed)));
+                    })
                     .await
                     .map_err(refused)?;
                 blob.finish_as(&layer.descriptor.digest, layer.descriptor.size)

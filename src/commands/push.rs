@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Args;
@@ -8,7 +10,7 @@ use super::registry_access::{client, refused, target};
 use super::rollout::{Deployable, Rollout};
 use crate::image::layout::{Layout, LayoutError};
 use crate::image::{Descriptor, Manifest};
-use crate::registry::{BlobSource, PushEvent, PushImage, PushLayer, PushRequest, Reference, TagPolicy};
+use crate::registry::{BlobSource, IfTagDiffers, PushEvent, PushImage, PushLayer, PushRequest, Reference};
 use crate::release::{Release, ReleasedImage};
 use crate::report::{CommandError, Elapsed, ErrorKind, Size};
 use crate::settings::{Flags, REGISTRY, SERVICE};
@@ -70,22 +72,29 @@ impl Arguments {
             report.step("Pushing", format!("{repository}:{}", release.tag));
             let total = request.images.iter().flat_map(|image| &image.layers).map(|layer| layer.descriptor.size).sum();
             let progress = report.bytes_progress("Pushing", total);
+            // What was sent of each blob, to be taken back when it begins anew.
+            let sent = Mutex::new(HashMap::new());
+            let of = |digest| sent.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest).unwrap_or(0);
             let pushed = client(report, &settings)?
                 .push(&request, &|event| match event {
-                    PushEvent::Sent(bytes) | PushEvent::Present(bytes) => progress.add(bytes),
-                    PushEvent::TakenBack(bytes) => progress.take_back(bytes),
-                    PushEvent::Retrying(why) => report.detail(why),
+                    PushEvent::BlobPresent { size, .. } | PushEvent::BlobMounted { size, .. } => progress.add(size),
+                    PushEvent::BlobSent { digest, bytes } => {
+                        *sent.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_insert(0) += bytes;
+                        progress.add(bytes);
+                    }
+                    PushEvent::BlobRestarted { digest } => progress.take_back(of(digest)),
+                    PushEvent::BlobUploaded { .. } | PushEvent::Manifest { .. } | PushEvent::Tagged { .. } => {}
                 })
                 .await
                 .map_err(refused)?;
             progress.finish();
-            let sent = match pushed.uploaded_blobs {
+            let uploaded = match pushed.uploaded_blobs {
                 0 => "nothing to upload".to_owned(),
                 blobs => format!("{} in {blobs} blobs", Size(pushed.uploaded_bytes)),
             };
             report.step(
                 "Pushed",
-                format!("{sent}, {} there before, in {}", pushed.present_blobs, Elapsed(started.elapsed())),
+                format!("{uploaded}, {} there before, in {}", pushed.present_blobs, Elapsed(started.elapsed())),
             );
             let deployment = match rollout {
                 Some(rollout) => Some(rollout.run(report).await?),
@@ -113,7 +122,13 @@ fn request(
     repository: crate::registry::Repository,
 ) -> Result<PushRequest, CommandError> {
     let images = release.images.iter().map(|image| push_image(layout, image)).collect::<Result<_, _>>()?;
-    Ok(PushRequest { repository, tags: vec![release.tag.clone()], images, index: None, tag_policy: TagPolicy::Refuse })
+    Ok(PushRequest {
+        repository,
+        tags: vec![release.tag.clone()],
+        images,
+        index: None,
+        if_tag_differs: IfTagDiffers::Refuse,
+    })
 }
 
 fn push_image(layout: &Layout, image: &ReleasedImage) -> Result<PushImage, CommandError> {
@@ -144,6 +159,7 @@ fn push_image(layout: &Layout, image: &ReleasedImage) -> Result<PushImage, Comma
             let path = layout.blob_path(&descriptor.digest);
             let source = match layout.has(&descriptor) {
                 true => BlobSource::File(path),
+                false if !descriptor.urls.is_empty() => BlobSource::Foreign,
                 false => BlobSource::Registry(base.repository().clone()),
             };
             PushLayer { descriptor, source }

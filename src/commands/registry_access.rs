@@ -1,11 +1,12 @@
 //! The registry client as the settings say: which hosts, which credentials.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::aws::config::Aws;
 use crate::aws::ecr::{self, EcrHost, Wanted};
 use crate::aws::ecr_credentials::EcrCredentials;
-use crate::registry::{Client, ClientOptions, DockerConfig, Reference, Repository};
+use crate::registry::{Client, ClientOptions, CredentialSource, DockerConfig, Endpoint, Notice, Reference, Repository};
 use crate::report::{CommandError, ErrorKind, Report};
 use crate::settings::Settings;
 
@@ -13,15 +14,27 @@ use crate::settings::Settings;
 pub fn client(report: &Report, settings: &Settings) -> Result<Client, CommandError> {
     let http = http_client()?;
     let registry = &settings.registry;
+    let endpoint = registry.ecr_endpoint.clone().map(|endpoint| -> Arc<Endpoint> {
+        Arc::new(move |registry| ecr::is_ecr(registry.as_str()).then(|| endpoint.clone()))
+    });
+    let told = report.clone();
     let options = ClientOptions {
         insecure: registry.insecure.clone().unwrap_or_default(),
-        ecr_endpoint: registry.ecr_endpoint.clone(),
+        endpoint,
+        notice: Some(Arc::new(move |notice| match notice {
+            Notice::CredentialsFrom { registry, source } => {
+                told.detail(format!("credentials for {registry}: {source}"))
+            }
+            Notice::SourceFailed { source, error } => told.warn(format!("no credentials from {source}: {error}")),
+        })),
         ..ClientOptions::default()
     };
     let ecr = EcrCredentials::new(http.clone(), registry.region.clone(), registry.profile.clone());
-    let warn = report.clone();
-    let docker = DockerConfig::of_process(move |warning| warn.warn(warning));
-    Ok(Client::new(http, options, vec![Arc::new(ecr), Arc::new(docker)]))
+    let mut sources: Vec<Arc<dyn CredentialSource>> = vec![Arc::new(ecr)];
+    for file in DockerConfig::usual(|name| std::env::var_os(name).map(PathBuf::from)) {
+        sources.push(Arc::new(file));
+    }
+    Ok(Client::new(http, options, sources))
 }
 
 /// AWS, as the settings say.

@@ -9,8 +9,9 @@ use super::registry_access::{aws, refused};
 use crate::aws::config::Aws;
 use crate::aws::deployment::{self, DeploymentEvent, Follow, Outcome};
 use crate::aws::overlay::{self, LogGroup, Overlay};
+use crate::aws::roll::{self, CircuitBreaker, DeploymentSettings, Roll};
 use crate::aws::rollout::{Phase, Progress};
-use crate::aws::service::{self, CircuitBreaker, DeploymentSettings, Roll, Service};
+use crate::aws::service::{self, Service};
 use crate::aws::task_definition::{self, Revision};
 use crate::aws::task_failure::TaskFailure;
 use crate::aws::task_size::{Cpu, Memory};
@@ -95,7 +96,7 @@ impl Rollout {
                 .map(|period| u32::try_from(period.as_secs()).unwrap_or(u32::MAX)),
             force_new_deployment: false,
         };
-        match service::check_progress(&service, &roll) {
+        match roll::check_progress(&service, &roll) {
             Ok(()) => {}
             Err(no_progress) if force => report.warn(no_progress),
             Err(no_progress) => {
@@ -109,9 +110,7 @@ impl Rollout {
 
     /// Whether the service already runs, everywhere and completely, what would be registered.
     fn is_live(&self) -> bool {
-        self.service.settled() == Some(&*self.current.arn)
-            && task_definition::equal_but_for_tags(&self.current.json, &self.planned)
-            && self.roll.desired_count.is_none_or(|desired| desired == self.service.desired_count)
+        roll::is_needless(&self.service, &self.current, &self.planned, &self.roll)
     }
 
     /// Says what [`Rollout::run`] would do.
@@ -137,7 +136,7 @@ impl Rollout {
         let revision = task_definition::register(&self.aws, &self.planned, &self.tags).await.map_err(refused)?;
         report.step("Registered", format!("{}:{}", revision.family, revision.revision));
         self.roll.task_definition = revision.arn.clone();
-        let deployed = service::update(&self.aws, &self.service, &self.roll).await.map_err(refused)?;
+        let deployed = roll::update(&self.aws, &self.service, &self.roll).await.map_err(refused)?;
         report
             .step("Rolling", format!("{name} to {}:{} ({})", revision.family, revision.revision, deployed.deployment));
 

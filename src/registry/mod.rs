@@ -22,7 +22,7 @@ pub use pull::Resolved;
 pub use push::{BlobSource, IfTagDiffers, PushError, PushEvent, PushImage, PushLayer, PushRequest, Pushed};
 pub use reference::{Reference, ReferenceError, Registry, Repository};
 pub use retry::RetryPolicy;
-pub use transport::{Client, ClientOptions, Notice};
+pub use transport::{Client, ClientOptions, Endpoint, Notice};
 
 #[cfg(test)]
 mod docker_registry_tests;

@@ -137,6 +137,23 @@ impl Client {
         Err(not_an_image(format!("more than {MAX_INDEX_DEPTH} indexes stand inside one another")))
     }
 
+    /// What `reference` stands for, and the platforms that it runs on: those of an index's images, or an image's own.
+    pub async fn platforms(&self, reference: &Reference) -> Result<(Descriptor, Vec<Platform>), RegistryError> {
+        let (descriptor, bytes) = self.manifest(reference).await?;
+        let not_an_image = |what: String| RegistryError::NotAnImage { reference: reference.to_string(), what };
+        if descriptor.media_type.is_index() {
+            let index: Index = serde_json::from_slice(&bytes)
+                .map_err(|error| not_an_image(format!("its index cannot be read ({error})")))?;
+            // Attestations stand beside the images, for the platform `unknown/unknown`.
+            let platforms = index.manifests.into_iter().filter_map(|child| child.platform);
+            return Ok((descriptor, platforms.filter(|platform| platform.os != "unknown").collect()));
+        }
+        let config = self.config(reference, &descriptor, &bytes).await?;
+        let platform = serde_json::from_slice(&config)
+            .map_err(|error| not_an_image(format!("its configuration cannot be read ({error})")))?;
+        Ok((descriptor, vec![platform]))
+    }
+
     async fn image(
         &self,
         reference: &Reference,
@@ -146,20 +163,7 @@ impl Client {
         platform: &Platform,
     ) -> Result<Resolved, RegistryError> {
         let not_an_image = |what: String| RegistryError::NotAnImage { reference: reference.to_string(), what };
-        if !descriptor.media_type.is_manifest() {
-            return Err(not_an_image(format!("its type is '{}'", descriptor.media_type)));
-        }
-        let manifest: Manifest = serde_json::from_slice(&manifest_bytes)
-            .map_err(|error| not_an_image(format!("its manifest cannot be read ({error})")))?;
-        let kind = &manifest.config.media_type;
-        if *kind != MediaType::OCI_CONFIG && *kind != MediaType::DOCKER_CONFIG {
-            return Err(not_an_image(format!("it is an artifact whose configuration is of type '{kind}'")));
-        }
-        if manifest.config.size > MAX_CONFIG_BYTES {
-            return Err(not_an_image(format!("its configuration has {} bytes", manifest.config.size)));
-        }
-        let mut config_bytes = Vec::new();
-        self.pull_blob(reference.repository(), &manifest.config, &mut config_bytes, &|_| {}).await?;
+        let config_bytes = self.config(reference, &descriptor, &manifest_bytes).await?;
         let found: Platform = serde_json::from_slice(&config_bytes)
             .map_err(|error| not_an_image(format!("its configuration cannot be read ({error})")))?;
         if !found.serves(platform) {
@@ -171,6 +175,31 @@ impl Client {
         }
         descriptor.platform = Some(found);
         Ok(Resolved { reference: reference.pin(named), manifest: descriptor, manifest_bytes, config_bytes })
+    }
+
+    /// The configuration of the image whose manifest is given.
+    async fn config(
+        &self,
+        reference: &Reference,
+        descriptor: &Descriptor,
+        manifest_bytes: &[u8],
+    ) -> Result<Vec<u8>, RegistryError> {
+        let not_an_image = |what: String| RegistryError::NotAnImage { reference: reference.to_string(), what };
+        if !descriptor.media_type.is_manifest() {
+            return Err(not_an_image(format!("its type is '{}'", descriptor.media_type)));
+        }
+        let manifest: Manifest = serde_json::from_slice(manifest_bytes)
+            .map_err(|error| not_an_image(format!("its manifest cannot be read ({error})")))?;
+        let kind = &manifest.config.media_type;
+        if *kind != MediaType::OCI_CONFIG && *kind != MediaType::DOCKER_CONFIG {
+            return Err(not_an_image(format!("it is an artifact whose configuration is of type '{kind}'")));
+        }
+        if manifest.config.size > MAX_CONFIG_BYTES {
+            return Err(not_an_image(format!("its configuration has {} bytes", manifest.config.size)));
+        }
+        let mut config_bytes = Vec::new();
+        self.pull_blob(reference.repository(), &manifest.config, &mut config_bytes, &|_| {}).await?;
+        Ok(config_bytes)
     }
 
     /// Writes a blob to `writer`, and verifies its size and digest: on an error, what was written is worthless. A

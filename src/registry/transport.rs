@@ -1,6 +1,6 @@
 //! The client: requests with authentication, redirects, retries and bounded waits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -25,14 +25,17 @@ pub enum Notice {
     SourceFailed { source: String, error: CredentialError },
 }
 
+/// Where the API of a registry is: `host[:port]`, or none where it is at the registry's own host.
+pub type Endpoint = dyn Fn(&Registry) -> Option<String> + Send + Sync;
+
 /// How a client behaves.
 #[derive(Clone)]
 pub struct ClientOptions {
     /// Hosts (`host[:port]`) that are spoken to in plain http, and trusted as targets of redirects. Loopback hosts
     /// are spoken to in plain http in any case.
     pub insecure: Vec<String>,
-    /// Registry host → `host[:port]` that answers for it in the registry API.
-    pub aliases: BTreeMap<String, String>,
+    /// Tells the `host[:port]` that answers for a registry in the registry API, where that is not its own.
+    pub endpoint: Option<Arc<Endpoint>>,
     pub retry: RetryPolicy,
     /// How long the other side may be silent.
     pub idle_timeout: Duration,
@@ -46,7 +49,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         ClientOptions {
             insecure: Vec::new(),
-            aliases: BTreeMap::new(),
+            endpoint: None,
             retry: RetryPolicy::default(),
             idle_timeout: Duration::from_secs(60),
             parallel: 4,
@@ -124,8 +127,8 @@ impl Client {
         if let Some(session) = sessions.get(registry) {
             return Ok(Arc::clone(session));
         }
-        let alias = self.0.options.aliases.get(registry.as_str());
-        let host = alias.map_or(registry.api_host(), |alias| alias);
+        let endpoint = self.0.options.endpoint.as_ref().and_then(|endpoint| endpoint(registry));
+        let host = endpoint.as_deref().unwrap_or(registry.api_host());
         let illegal = |what: String| RegistryError::Unexpected {
             registry: registry.clone(),
             asked: "settings for its address".to_owned(),
