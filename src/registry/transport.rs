@@ -25,6 +25,9 @@ pub enum Notice {
     SourceFailed { source: String, error: CredentialError },
 }
 
+/// Who is told of notices.
+pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
+
 /// How a client behaves.
 #[derive(Clone)]
 pub struct ClientOptions {
@@ -39,7 +42,7 @@ pub struct ClientOptions {
     /// Uploads at once.
     pub parallel: usize,
     /// Who is told where credentials came from.
-    pub notice: Option<Arc<dyn Fn(&Notice) + Send + Sync>>,
+    pub notice: Option<Listener>,
 }
 
 impl Default for ClientOptions {
