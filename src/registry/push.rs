@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Method;
 use http::header::CONTENT_TYPE;
@@ -115,7 +116,7 @@ pub enum PushError {
     #[error(
         "{repository}:{tag} exists with another digest, {existing}, and is left as it is: push under another tag (this image is {wanted})"
     )]
-    TagTaken { repository: Repository, tag: String, existing: Digest, wanted: Digest },
+    TagTaken { repository: Box<Repository>, tag: String, existing: Digest, wanted: Digest },
     #[error("the cached blob {digest} is damaged: {what}; delete {} and build again", path.display())]
     DamagedBlob { digest: Digest, path: PathBuf, what: String },
     #[error("{} cannot be read: {source}; build again", path.display())]
@@ -197,6 +198,22 @@ impl Client {
     }
 }
 
+/// Makes sure of one blob, and tells what became of it.
+async fn send_one(
+    uploader: &Uploader<'_>,
+    blob: &Descriptor,
+    source: &Bytesource<'_>,
+) -> Result<(Outcome, u64), PushError> {
+    let outcome = uploader.ensure(blob, source).await?;
+    let (digest, size) = (blob.digest, blob.size);
+    (uploader.on)(match outcome {
+        Outcome::Present => PushEvent::BlobPresent { digest, size },
+        Outcome::Mounted => PushEvent::BlobMounted { digest, size },
+        Outcome::Uploaded => PushEvent::BlobUploaded { digest, size },
+    });
+    Ok((outcome, size))
+}
+
 /// The manifest that tags name. Descriptors that do not describe their bytes are refused before anything is sent.
 fn top_of(request: &PushRequest) -> Result<(&Descriptor, &[u8]), PushError> {
     let whole = |descriptor: &Descriptor, bytes: &[u8], what: &str| {
@@ -218,7 +235,12 @@ fn top_of(request: &PushRequest) -> Result<(&Descriptor, &[u8]), PushError> {
 
 impl Push<'_> {
     fn taken(&self, tag: &str, existing: Digest, wanted: Digest) -> PushError {
-        PushError::TagTaken { repository: self.request.repository.clone(), tag: tag.to_owned(), existing, wanted }
+        PushError::TagTaken {
+            repository: Box::new(self.request.repository.clone()),
+            tag: tag.to_owned(),
+            existing,
+            wanted,
+        }
     }
 
     /// Layers, then configurations; each blob once, however many images share it.
@@ -251,17 +273,11 @@ impl Push<'_> {
             repository: &self.request.repository,
             on: self.on,
         };
-        let uploader = &uploader;
-        let each = blobs.into_iter().map(|(blob, source)| async move {
-            let outcome = uploader.ensure(blob, &source).await?;
-            let (digest, size) = (blob.digest, blob.size);
-            (self.on)(match outcome {
-                Outcome::Present => PushEvent::BlobPresent { digest, size },
-                Outcome::Mounted => PushEvent::BlobMounted { digest, size },
-                Outcome::Uploaded => PushEvent::BlobUploaded { digest, size },
-            });
-            Ok::<_, PushError>((outcome, size))
-        });
+        // Boxed one by one: a closure over borrowed blobs would keep the whole push from moving between threads.
+        let mut each: Vec<BoxFuture<'_, Result<(Outcome, u64), PushError>>> = Vec::new();
+        for (blob, source) in &blobs {
+            each.push(Box::pin(send_one(&uploader, blob, source)));
+        }
         let parallel = self.client.options().parallel.max(1);
         let mut running = stream::iter(each).buffer_unordered(parallel);
         while let Some((outcome, size)) = running.try_next().await? {

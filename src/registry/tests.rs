@@ -285,3 +285,12 @@ async fn a_bearer_token_is_fetched_once_for_a_scope_and_again_when_it_is_refused
     let tokens = fake.requests().iter().filter(|line| line.contains("/token")).count();
     assert_eq!(tokens, 2, "{:?}", fake.requests());
 }
+
+#[tokio::test]
+async fn a_push_and_a_resolution_may_move_between_threads() {
+    let wanted = image(Vec::new()).manifest.digest;
+    let fake = FakeRegistry::start(move |_, _| tagged(wanted));
+    let request = request(repository(&fake), Vec::new());
+    let push = tokio::spawn(async move { client().push(&request, &|_| {}).await.is_ok() });
+    assert!(push.await.unwrap());
+}

@@ -28,6 +28,9 @@ pub enum Notice {
 /// Where the API of a registry is: `host[:port]`, or none where it is at the registry's own host.
 pub type Endpoint = dyn Fn(&Registry) -> Option<String> + Send + Sync;
 
+/// Who is told of notices.
+pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
+
 /// How a client behaves.
 #[derive(Clone)]
 pub struct ClientOptions {
@@ -42,7 +45,7 @@ pub struct ClientOptions {
     /// Uploads at once.
     pub parallel: usize,
     /// Who is told where credentials came from.
-    pub notice: Option<Arc<dyn Fn(&Notice) + Send + Sync>>,
+    pub notice: Option<Listener>,
 }
 
 impl Default for ClientOptions {
