@@ -309,6 +309,14 @@ mod tests {
     }
 
     #[test]
+    fn a_jar_that_an_interrupted_build_left_is_told_so() {
+        let project = project("", "", &[]);
+        fs::write(project.root().join("target/app-1.jar"), b"PK").unwrap();
+        let (result, ..) = packaged(&project, &[]);
+        assert!(matches!(result, Err(PackageError::Archive(BuiltArchiveError::Damaged(_)))), "{result:?}");
+    }
+
+    #[test]
     fn colours_are_left_out_of_what_is_shown() {
         assert_eq!(without_colours("[\u{1b}[1;31mERROR\u{1b}[m] x\u{1b}[0m\u{1b}[0m"), "[ERROR] x");
         assert_eq!(without_colours("a\u{1b}[1"), "a");
