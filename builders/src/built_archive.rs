@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::Project;
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchiveError};
 use crate::boot_archive::BootArchive;
 use crate::lineage::Lineage;
 
@@ -43,6 +43,10 @@ pub enum BuiltArchiveError {
          spring-boot-maven-plugin to an execution, or name the file to ship with --jar"
     )]
     NotRepackaged { path: PathBuf },
+    #[error(
+        "the build succeeded, but what it left cannot be read: {0} (a build that was interrupted leaves such a file; run `clean` once)"
+    )]
+    Damaged(ArchiveError),
     #[error("the build succeeded, but left no Spring Boot jar or war in '{directory}'. Name the file with --jar")]
     Missing { directory: PathBuf },
     #[error(
@@ -153,7 +157,10 @@ pub fn find(
         let stem = known.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         candidates.retain(|path| is_beside(path, &stem));
         if candidates.is_empty() {
-            return Err(BuiltArchiveError::NotRepackaged { path: known.clone() });
+            return Err(match Archive::open(known) {
+                Ok(_) => BuiltArchiveError::NotRepackaged { path: known.clone() },
+                Err(error) => BuiltArchiveError::Damaged(error),
+            });
         }
     }
     if candidates.len() > 1 {

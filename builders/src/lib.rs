@@ -11,6 +11,7 @@ mod build_tool;
 mod built_archive;
 pub mod classpath_index;
 pub mod java;
+mod layering;
 pub mod layers_index;
 mod lineage;
 pub mod manifest;
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod pom;
 pub mod project;
 mod reactor;
+mod running_build;
 #[cfg(test)]
 mod test_jar;
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! Stage two, package: the project's own build makes the archive.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::process::{Command, ExitStatus};
+use std::time::SystemTime;
 
 use crate::built_archive::{self, BuildEvidence, BuiltArchiveError};
 use crate::lineage::{Lineage, configured_arguments, user_properties};
 use crate::pom::PomError;
+use crate::running_build::run;
 use crate::{Artifact, Project};
 
 const TIMESTAMP: &str = "project.build.outputTimestamp";
@@ -18,10 +17,6 @@ const TIMESTAMP: &str = "project.build.outputTimestamp";
 const SHOWN_LINES: usize = 60;
 /// Lines before the end that are shown where nothing is marked as an error.
 const LAST_LINES: usize = 30;
-/// How long a process that the build left behind may hold its output open after the build has ended.
-const LINGER: Duration = Duration::from_secs(2);
-/// A line without an end is cut into pieces of this size.
-const LINE_LIMIT: u64 = 64 << 10;
 
 /// How the build is run.
 #[derive(Debug, Clone)]
@@ -151,54 +146,6 @@ fn as_timestamp(epoch_seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Runs the command without standard input, and gives its lines (standard output and error as they come) to `on_line`.
-fn run(
-    mut command: Command,
-    on_line: &mut dyn FnMut(&str) -> Result<(), PackageError>,
-) -> Result<ExitStatus, PackageError> {
-    let (reader, writer) = io::pipe().map_err(PackageError::Follow)?;
-    let errors = writer.try_clone().map_err(PackageError::Follow)?;
-    command.stdin(Stdio::null()).stdout(writer).stderr(errors);
-    let program = command.get_program().to_string_lossy().into_owned();
-    let child = command.spawn().map_err(|source| PackageError::Start { program, source })?;
-    // The command holds the pipe's write end; without this its end is never seen.
-    drop(command);
-    let mut build = RunningBuild(child);
-    let (sender, lines) = mpsc::sync_channel::<String>(1_024);
-    thread::spawn(move || {
-        let mut reader = BufReader::new(reader);
-        let mut line = Vec::new();
-        while matches!((&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line), Ok(1..)) {
-            let text = String::from_utf8_lossy(&line);
-            if sender.send(text.trim_end_matches(['\n', '\r']).to_owned()).is_err() {
-                break;
-            }
-            line.clear();
-        }
-    });
-    let mut ended: Option<(ExitStatus, SystemTime)> = None;
-    loop {
-        match lines.recv_timeout(Duration::from_millis(200)) {
-            Ok(line) => on_line(&line)?,
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        // A daemon that the build started may hold the pipe open long after the build itself.
-        match ended {
-            None => {
-                let status = build.0.try_wait().map_err(PackageError::Follow)?;
-                ended = status.map(|status| (status, SystemTime::now()));
-            }
-            Some((_, since)) if since.elapsed().is_ok_and(|time| time > LINGER) => break,
-            Some(_) => {}
-        }
-    }
-    match ended {
-        Some((status, _)) => Ok(status),
-        None => build.0.wait().map_err(PackageError::Follow),
-    }
-}
-
 /// Leaves out the escape sequences that set colours; some Mavens print a few even with `-B`.
 fn without_colours(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
@@ -209,18 +156,6 @@ fn without_colours(line: &str) -> String {
     }
     text.push_str(rest);
     text
-}
-
-/// A build that does not outlive the interest in it.
-struct RunningBuild(Child);
-
-impl Drop for RunningBuild {
-    fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(None)) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
 }
 
 /// The whole output, written as it comes.
@@ -292,6 +227,8 @@ mod tests {
     use crate::test_jar::TestJar;
     use crate::test_project::{BOOT, TestProject};
     use std::fs;
+    use std::thread;
+    use std::time::Duration;
 
     /// Runs the pretended build; gives the result, the lines that were shown, and the log.
     fn packaged(project: &TestProject, arguments: &[&str]) -> (Result<Artifact, PackageError>, Vec<String>, String) {
@@ -369,6 +306,14 @@ mod tests {
         let project = project(says, "", &["app-1.jar", "app-0.jar"]);
         TestJar::new().stored("a", b"").write(&project.root().join("target"), "app-1-client.jar");
         assert_eq!(file_name(packaged(&project, &[]).0), "app-1.jar");
+    }
+
+    #[test]
+    fn a_jar_that_an_interrupted_build_left_is_told_so() {
+        let project = project("", "", &[]);
+        fs::write(project.root().join("target/app-1.jar"), b"PK").unwrap();
+        let (result, ..) = packaged(&project, &[]);
+        assert!(matches!(result, Err(PackageError::Archive(BuiltArchiveError::Damaged(_)))), "{result:?}");
     }
 
     #[test]

@@ -5,18 +5,19 @@
 //! that starts with `PropertiesLauncher` is extracted too; what its `loader.path` would add at run time is not part
 //! of the archive, and stays outside.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::boot_archive::{BootArchive, BootArchiveError, Packaging};
 use crate::classpath_index::{self, ClasspathIndexError};
-use crate::layers_index::{LayersIndex, LayersIndexError};
+use crate::layering::Layers;
+use crate::layers_index::LayersIndexError;
 use crate::thin_jar::{NameTaken, ThinJar};
-use crate::{Application, Artifact, Content, Entry, JavaVersion, Layer, Part};
+use crate::{Application, Artifact, JavaVersion, Part};
 
 /// The image's directory for the application, without leading slash.
-const DIRECTORY: &str = "app";
+pub const DIRECTORY: &str = "app";
 const THIN_JAR: &str = "application.jar";
 const LOADER: &str = "org/springframework/boot/loader";
 /// Present where the loader itself registers a file system provider (3.2 and later).
@@ -247,90 +248,6 @@ fn as_relative_url(path: &str) -> String {
     url
 }
 
-/// The layers while they are filled.
-struct Layers {
-    names: Vec<String>,
-    files: Vec<BTreeMap<String, Vec<Part>>>,
-    application: usize,
-    rule: LayerRule,
-}
-
-enum LayerRule {
-    /// `layers.idx`, and its name in the archive.
-    Index { index: LayersIndex, name: String },
-    /// What Spring Boot's builds do by default: snapshots of libraries change more often than releases.
-    Default,
-}
-
-impl Layers {
-    fn of(boot: &BootArchive) -> Result<Self, PlanError> {
-        let Some((name, text)) = boot.index("Spring-Boot-Layers-Index")? else {
-            let names = ["dependencies", "snapshot-dependencies", "application"].map(str::to_owned).to_vec();
-            return Ok(Layers::new(names, 2, LayerRule::Default));
-        };
-        let index = LayersIndex::parse(&text).map_err(|source| PlanError::LayersIndex {
-            path: boot.archive.path().to_owned(),
-            index: name.clone(),
-            source,
-        })?;
-        let names: Vec<String> = index.names().map(str::to_owned).collect();
-        // Spring's extraction puts the application's jar where the index itself lies.
-        let application = index.layer_of(&name).or_else(|| index.layer_of(&boot.classes)).unwrap_or(names.len() - 1);
-        Ok(Layers::new(names, application, LayerRule::Index { index, name }))
-    }
-
-    fn new(names: Vec<String>, application: usize, rule: LayerRule) -> Self {
-        let files = names.iter().map(|_| BTreeMap::new()).collect();
-        Layers { names, files, application, rule }
-    }
-
-    /// Adds a library. Names in an archive are unique, so its path is too.
-    fn add(&mut self, boot: &BootArchive, entry: &str, path: &str, parts: Vec<Part>) -> Result<(), PlanError> {
-        let layer = match &self.rule {
-            LayerRule::Default => usize::from(entry.contains("SNAPSHOT")),
-            LayerRule::Index { index, name } => index.layer_of(entry).ok_or_else(|| PlanError::NoLayer {
-                path: boot.archive.path().to_owned(),
-                index: name.clone(),
-                entry: entry.to_owned(),
-            })?,
-        };
-        self.files[layer].insert(path.to_owned(), parts);
-        Ok(())
-    }
-
-    fn add_to_application(&mut self, path: &str, parts: Vec<Part>) -> Result<(), ()> {
-        match self.files[self.application].insert(path.to_owned(), parts) {
-            None => Ok(()),
-            Some(_) => Err(()),
-        }
-    }
-
-    /// Those that hold something, each with the directories that its files need.
-    fn into_layers(self) -> Vec<Layer> {
-        let application = self.application;
-        let named = self.names.into_iter().zip(self.files).enumerate();
-        named
-            .filter(|(_, (_, files))| !files.is_empty())
-            .map(|(number, (name, files))| Layer { name, application: number == application, entries: entries(files) })
-            .collect()
-    }
-}
-
-fn entries(files: BTreeMap<String, Vec<Part>>) -> Vec<Entry> {
-    let mut entries = Vec::with_capacity(files.len() + 2);
-    let mut directories = HashSet::new();
-    for (path, parts) in files {
-        let path = format!("{DIRECTORY}/{path}");
-        for (end, _) in path.match_indices('/') {
-            if directories.insert(path[..end].to_owned()) {
-                entries.push(Entry { path: path[..end].to_owned(), content: Content::Directory });
-            }
-        }
-        entries.push(Entry { path, content: Content::File { parts } });
-    }
-    entries
-}
-
 /// What the start class was compiled for; else the JDK that built the archive. Spring Boot 3 and later itself needs 17,
 /// whatever the application's own classes say.
 fn java_version(boot: &BootArchive) -> Result<Option<JavaVersion>, ArchiveError> {
@@ -352,6 +269,7 @@ fn java_version(boot: &BootArchive) -> Result<Option<JavaVersion>, ArchiveError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Content;
     use crate::test_jar::TestJar;
     use std::fs;
     use std::io::Read;

@@ -1,0 +1,74 @@
+//! A build while it runs: its lines as they come, its end, and that it ends.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use crate::package::PackageError;
+
+/// How long a process that the build left behind may hold its output open after the build has ended.
+const LINGER: Duration = Duration::from_secs(2);
+/// A line without an end is cut into pieces of this size.
+const LINE_LIMIT: u64 = 64 << 10;
+
+/// Runs the command without standard input, and gives its lines (standard output and error as they come) to `on_line`.
+pub fn run(
+    mut command: Command,
+    on_line: &mut dyn FnMut(&str) -> Result<(), PackageError>,
+) -> Result<ExitStatus, PackageError> {
+    let (reader, writer) = io::pipe().map_err(PackageError::Follow)?;
+    let errors = writer.try_clone().map_err(PackageError::Follow)?;
+    command.stdin(Stdio::null()).stdout(writer).stderr(errors);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let child = command.spawn().map_err(|source| PackageError::Start { program, source })?;
+    // The command holds the pipe's write end; without this its end is never seen.
+    drop(command);
+    let mut build = RunningBuild(child);
+    let (sender, lines) = mpsc::sync_channel::<String>(1_024);
+    thread::spawn(move || {
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while matches!((&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line), Ok(1..)) {
+            let text = String::from_utf8_lossy(&line);
+            if sender.send(text.trim_end_matches(['\n', '\r']).to_owned()).is_err() {
+                break;
+            }
+            line.clear();
+        }
+    });
+    let mut ended: Option<(ExitStatus, SystemTime)> = None;
+    loop {
+        match lines.recv_timeout(Duration::from_millis(200)) {
+            Ok(line) => on_line(&line)?,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        // A daemon that the build started may hold the pipe open long after the build itself.
+        match ended {
+            None => {
+                let status = build.0.try_wait().map_err(PackageError::Follow)?;
+                ended = status.map(|status| (status, SystemTime::now()));
+            }
+            Some((_, since)) if since.elapsed().is_ok_and(|time| time > LINGER) => break,
+            Some(_) => {}
+        }
+    }
+    match ended {
+        Some((status, _)) => Ok(status),
+        None => build.0.wait().map_err(PackageError::Follow),
+    }
+}
+
+/// A build that does not outlive the interest in it.
+struct RunningBuild(Child);
+
+impl Drop for RunningBuild {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
