@@ -198,7 +198,7 @@ fn content_that_the_directory_does_not_tell_apart_is_told_apart() {
     let fixture = Fixture::new();
     let cache = fixture.cache("cache");
     make(&fixture.input(), &cache).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(30));
+    thread::sleep(std::time::Duration::from_millis(30));
     // Same sizes, same CRC-32 in the entries, another byte: not the cached layer, and not a layer at all.
     fixture.damage(2000);
     let error = make(&fixture.input(), &cache).unwrap_err();
@@ -210,7 +210,7 @@ fn a_cached_blob_with_a_flipped_bit_is_made_anew() {
     let fixture = Fixture::new();
     let cache = fixture.cache("cache");
     let first = make(&fixture.input(), &cache).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(30));
+    thread::sleep(std::time::Duration::from_millis(30));
     let mut bytes = fs::read(&first.path).unwrap();
     bytes[5000] ^= 1;
     fs::write(&first.path, bytes).unwrap();
