@@ -180,10 +180,8 @@ impl Cache {
             fs::copy(&path, &link).map_err(failed)?;
         }
         fs::rename(&link, to).map_err(failed)?;
-        if sound {
-            if let Ok(metadata) = fs::metadata(&path) {
-                let _ = self.replace(&self.checked(digest), self.state(&metadata).as_bytes());
-            }
+        if sound && let Ok(metadata) = fs::metadata(&path) {
+            let _ = self.replace(&self.checked(digest), self.state(&metadata).as_bytes());
         }
         Ok(())
     }

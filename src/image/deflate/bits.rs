@@ -35,7 +35,7 @@ impl<'a> BitWriter<'a> {
 
     /// Whether the next bit begins a byte.
     pub fn aligned(&self) -> bool {
-        self.count % 8 == 0
+        self.count.is_multiple_of(8)
     }
 
     /// Appends whole bytes; only at a byte border that [`BitWriter::align`] made.

@@ -5,8 +5,11 @@
 
 use std::ops::Range;
 
-/// The most bytes of a central directory that are read: some 150,000 entries.
-const MAX_DIRECTORY: u64 = 12 * 1024 * 1024;
+/// The most bytes of a central directory that are read: more than half a million entries, kept in 16 bytes each.
+const MAX_DIRECTORY: u64 = 48 * 1024 * 1024;
+
+/// The bytes of a directory that are held at a time: more than its largest entry has.
+const DIRECTORY_CHUNK: u64 = 256 * 1024;
 
 /// The most bytes of a comment after the end record.
 const MAX_COMMENT: u64 = 65_535;
@@ -22,6 +25,9 @@ const DIRECTORY_ENTRY_SIZE: usize = 46;
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const LOCAL_SIZE: usize = 30;
 const DEFLATED: u16 = 8;
+
+/// Stands in a field whose value does not fit, and is found in the zip64 records.
+const NOT_HERE: u64 = u32::MAX as u64;
 
 /// An entry with deflate data, by the central directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +78,7 @@ impl DeflateRuns {
         let record = &tail[end..];
         let (mut length, mut offset) = (u64::from(u32_at(record, 12)?), u64::from(u32_at(record, 16)?));
         let mut directory_end = tail_at + end as u64;
-        if length == u64::from(u32::MAX) || offset == u64::from(u32::MAX) || u16_at(record, 10)? == u16::MAX {
+        if length == NOT_HERE || offset == NOT_HERE || u16_at(record, 10)? == u16::MAX {
             let mut locator = [0; LOCATOR64_SIZE];
             let found = directory_end.checked_sub(LOCATOR64_SIZE as u64).and_then(|at| read(at, &mut locator));
             if found.is_some() && locator[..4] == LOCATOR64 {
@@ -92,9 +98,18 @@ impl DeflateRuns {
         // Offsets count from the archive's start, which may lie after a script or another file.
         let limit = directory_end.checked_sub(length)?;
         let shift = limit.checked_sub(offset)?;
-        let mut directory = vec![0; length as usize];
-        read(limit, &mut directory)?;
-        let mut entries = entries(&directory, shift);
+        let mut entries = Vec::with_capacity(length as usize / 80);
+        let mut chunk = vec![0; DIRECTORY_CHUNK.min(length) as usize];
+        let mut done = 0;
+        while done < length {
+            let bytes = &mut chunk[..DIRECTORY_CHUNK.min(length - done) as usize];
+            read(limit + done, bytes)?;
+            match parse(bytes, shift, &mut entries) {
+                // No entry, and no more of them will follow.
+                0 => break,
+                parsed => done += parsed as u64,
+            }
+        }
         entries.sort_unstable();
         Some(DeflateRuns { entries, limit, ..DeflateRuns::default() })
     }
@@ -108,11 +123,6 @@ impl DeflateRuns {
             let Some(run) = bytes(entry.header, LOCAL_SIZE).and_then(|local| entry.data(local)) else { continue };
             // Data that overlaps other data is no structure to rely on.
             if entry.header < self.end || run.end > next.min(self.limit) {
-                continue;
-            }
-            // The first bits tell whether the data begins with a stored block (RFC 1951 §3.2.3): what is deflate data
-            // by name only may shrink.
-            if run.start < end && bytes(run.start, 1).is_some_and(|first| first[0] & 6 == 0) {
                 continue;
             }
             self.end = run.end;
@@ -138,14 +148,14 @@ impl Deflated {
     }
 }
 
-/// The deflated entries of a central directory, up to the first thing that is none.
-fn entries(directory: &[u8], shift: u64) -> Vec<Deflated> {
-    let mut entries = Vec::with_capacity(directory.len() / 96);
+/// Adds the deflated entries of a piece of a central directory, up to the first that is cut off or is none.
+/// Gives how many bytes they took.
+fn parse(directory: &[u8], shift: u64, entries: &mut Vec<Deflated>) -> usize {
     let mut rest = directory;
-    while let Some(next) = entry(rest, shift, &mut entries) {
+    while let Some(next) = entry(rest, shift, entries) {
         rest = next;
     }
-    entries
+    directory.len() - rest.len()
 }
 
 fn entry<'a>(bytes: &'a [u8], shift: u64, entries: &mut Vec<Deflated>) -> Option<&'a [u8]> {
@@ -159,7 +169,8 @@ fn entry<'a>(bytes: &'a [u8], shift: u64, entries: &mut Vec<Deflated>) -> Option
     let rest = rest.get(comment..)?;
     let [compressed, size, header] = [u32_at(fixed, 20)?, u32_at(fixed, 24)?, u32_at(fixed, 42)?];
     let (compressed, size, header) = wide(fields, compressed, size, header);
-    // Data that does not shrink when it is deflated may be stored blocks all over.
+    // Data that did not shrink is stored blocks all over, as zlib's level 0 writes them: what is deflate data by name
+    // only may shrink.
     if u16_at(fixed, 10)? == DEFLATED && compressed < size {
         // Within what an offset can be in a file.
         if let Some(header) = header.checked_add(shift).filter(|header| *header < 1 << 62) {
@@ -172,12 +183,12 @@ fn entry<'a>(bytes: &'a [u8], shift: u64, entries: &mut Vec<Deflated>) -> Option
 /// The sizes and the offset, from the zip64 extra field where the narrow ones say so (APPNOTE 4.5.3).
 fn wide(mut fields: &[u8], compressed: u32, size: u32, header: u32) -> (u64, u64, u64) {
     let mut values = [size, compressed, header].map(u64::from);
-    if values.contains(&u64::from(u32::MAX)) {
+    if values.contains(&NOT_HERE) {
         while let (Some(id), Some(length)) = (u16_at(fields, 0), u16_at(fields, 2)) {
             let end = 4 + usize::from(length);
             let Some(mut body) = fields.get(4..end) else { break };
             if id == 1 {
-                for value in values.iter_mut().filter(|value| **value == u64::from(u32::MAX)) {
+                for value in values.iter_mut().filter(|value| **value == NOT_HERE) {
                     let Some(wide) = u64_at(body, 0) else { break };
                     *value = wide;
                     body = &body[8..];

@@ -95,14 +95,14 @@ pub fn make_with(input: &LayerInput, cache: &Cache, threads: usize) -> Result<La
 
     if let Some(known) = Known::of_key(cache, &key) {
         let unchanged = seen.content(cache) == Some(known.content);
-        if unchanged || content(input, &file, threads)? == known.content {
-            if let Some(path) = cache.blob(&known.digest) {
-                if !unchanged && seen.still(&file) {
-                    seen.remember(cache, &known.content);
-                }
-                let Known { digest, diff_id, size, .. } = known;
-                return Ok(LayerBlob { digest, diff_id, size, path, reused: true });
+        if let Some(path) = cache.blob(&known.digest)
+            && (unchanged || content(input, &file, threads)? == known.content)
+        {
+            if !unchanged && seen.still(&file) {
+                seen.remember(cache, &known.content);
             }
+            let Known { digest, diff_id, size, .. } = known;
+            return Ok(LayerBlob { digest, diff_id, size, path, reused: true });
         }
     }
 

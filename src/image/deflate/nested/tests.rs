@@ -75,9 +75,11 @@ fn bytes_before_the_archive_and_a_comment_after_it_do_not_matter() {
 }
 
 #[test]
-fn data_that_begins_with_a_stored_block_is_no_run() {
-    let body = [&[0, 5, 0, 0xfa, 0xff], BODY].concat();
-    assert_eq!(runs(&archive(b"", &[("a", 8, &body)], b"").0, 1000), []);
+fn deflate_data_that_is_no_smaller_than_what_it_stands_for_is_no_run() {
+    let (mut file, _) = archive(b"", &[("a", 8, BODY)], b"");
+    let directory = file.windows(4).position(|bytes| bytes == DIRECTORY_ENTRY).unwrap();
+    file[directory + 24..directory + 28].copy_from_slice(&95u32.to_le_bytes());
+    assert_eq!(runs(&file, 1000), []);
 }
 
 #[test]
@@ -102,6 +104,13 @@ fn what_is_no_archive_has_no_runs() {
     for end in 0..file.len() {
         assert_eq!(runs(&file[..end], 1000), [], "truncated to {end}");
     }
+}
+
+#[test]
+fn a_directory_larger_than_what_is_held_of_it_is_read() {
+    let name = "n".repeat(20_000);
+    let (file, data) = archive(b"", &vec![(name.as_str(), 8, BODY); 40], b"");
+    assert_eq!(runs(&file, 100_000), data);
 }
 
 proptest! {
