@@ -6,6 +6,8 @@ import socket
 import subprocess
 import time
 
+from machine import Failed
+
 COLD = "Push, cold: the registry has nothing"
 AGAIN = "Push again: the registry has everything"
 PEAK = "Peak memory of a cold push"
@@ -58,7 +60,7 @@ def measure(ground, report):
 
     project = ground.folder("pushed-by-shipit")
     env = {"SHIPIT_CACHE_DIR": str(ground.folder("push-cache"))}
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Failed, OSError):
         ground.timed(
             [ground.shipit, "build", "--jar", ground.jar, "--base", ground.base], cwd=project, env=env)
 
