@@ -88,14 +88,15 @@ impl Arguments {
                 .await
                 .map_err(refused)?;
             progress.finish();
-            let uploaded = match pushed.uploaded_blobs {
-                0 => "nothing to upload".to_owned(),
-                blobs => format!("{} in {blobs} blobs", Size(pushed.uploaded_bytes)),
+            let told = match (pushed.tag_existed, pushed.uploaded_blobs) {
+                (true, _) => "nothing: the registry has this image under this tag".to_owned(),
+                (false, 0) => "no blobs: the registry had them all".to_owned(),
+                (false, blobs) => {
+                    let before = pushed.present_blobs + pushed.mounted_blobs;
+                    format!("{} in {blobs} blobs; {before} were there", Size(pushed.uploaded_bytes))
+                }
             };
-            report.step(
-                "Pushed",
-                format!("{uploaded}, {} there before, in {}", pushed.present_blobs, Elapsed(started.elapsed())),
-            );
+            report.step("Pushed", format!("{told} ({})", Elapsed(started.elapsed())));
             let deployment = match rollout {
                 Some(rollout) => Some(rollout.run(report).await?),
                 None => None,
