@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+pub use reqwest::{Client, Error};
+
 /// How long a connection may take to come about, TLS handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Builds a client that follows no redirects: who sends credentials decides where they may go.
-pub fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+pub fn client() -> Result<Client, Error> {
+    Client::builder()
         .user_agent(concat!("shipit/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())

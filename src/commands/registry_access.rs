@@ -43,7 +43,7 @@ pub async fn aws(settings: &Settings) -> Result<Aws, CommandError> {
     Aws::load(http_client()?, registry.region.clone(), registry.profile.clone()).await.map_err(refused)
 }
 
-fn http_client() -> Result<reqwest::Client, CommandError> {
+fn http_client() -> Result<crate::http::Client, CommandError> {
     crate::http::client().map_err(|error| ErrorKind::Other.error(error))
 }
 

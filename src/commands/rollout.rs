@@ -224,10 +224,8 @@ fn words(state: &Progress) -> String {
             text.push_str(&format!(", {count} {what}"));
         }
     }
-    if let Some((failures, threshold)) = state.breaker {
-        if failures > 0 {
-            text.push_str(&format!("; the circuit breaker counts {failures} of {threshold} failures"));
-        }
+    if let Some((failures @ 1.., threshold)) = state.breaker {
+        text.push_str(&format!("; the circuit breaker counts {failures} of {threshold} failures"));
     }
     text
 }
