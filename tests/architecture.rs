@@ -40,7 +40,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["report"]),
     ("clap", &["commands", "main", "settings"]),
     ("toml", &["settings"]),
-    ("rawzip", &["image"]),
     ("shipit_builders", &["commands", "image"]),
 ];
 

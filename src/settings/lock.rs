@@ -8,13 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SettingsError;
 use super::source_line::SourceLine;
+use crate::image::layer::LAYER_FORMAT;
 use crate::image::{Digest, Platform};
 
 /// The file's name.
 pub const FILE_NAME: &str = "shipit.lock";
-
-/// The layer format that this shipit writes for a project without a lock.
-pub const LAYER_FORMAT: u32 = 1;
 
 const HEADER: &str =
     "# Written by shipit, to be committed: it pins what the image is built on. `shipit update` moves it.\n";
