@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use crate::built_archive::{self, BuildEvidence, BuiltArchiveError};
@@ -29,6 +31,8 @@ pub struct PackageOptions {
     pub output_timestamp: i64,
     /// Where the whole output goes: `target/shipit/build.log`. Its directory is made where it is missing.
     pub log: PathBuf,
+    /// Ends the build, and all that it started, when it becomes true.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// What the build does with the project's tests.
@@ -56,6 +60,8 @@ pub enum PackageError {
     },
     #[error("cannot start the build with '{program}': {source}")]
     Start { program: String, source: io::Error },
+    #[error("the project's own build was stopped before it was done")]
+    Stopped,
     #[error("cannot follow the build: {0}")]
     Follow(io::Error),
     #[error("cannot write the build's log '{log}': {source}")]
@@ -73,7 +79,7 @@ fn as_text(lines: &[String]) -> String {
 /// Runs the build and finds the archive that it made. `on_line` is called with each line that the build prints,
 /// without colours; the log has them as they came.
 ///
-/// The build runs in the caller's process group, so that Ctrl-C ends it too.
+/// The build runs in a process group of its own: who is told to end, by Ctrl-C for example, sets `options.stop`.
 ///
 /// # Errors
 /// [`PackageError::BuildFailed`] where the build itself fails; the others are about running it and finding its result.
@@ -91,7 +97,7 @@ pub fn package(
     let mut complaint = Complaint::default();
     let mut log = Log::create(&options.log)?;
     let command = maven(project, options, &lineage)?;
-    let status = run(command, &mut |line| {
+    let status = run(command, &options.stop, &mut |line| {
         let plain = without_colours(line);
         evidence.read(&plain);
         complaint.read(&plain);
@@ -238,6 +244,7 @@ mod tests {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             output_timestamp: 1_700_000_000,
             log: project.root().join("target/shipit/build.log"),
+            stop: Arc::default(),
         };
         let mut lines = Vec::new();
         let result = package(&found, &options, &mut |line| lines.push(line.to_owned()));

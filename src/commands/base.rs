@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use shipit_builders::JavaVersion;
+use tokio::sync::Notify;
 
 use super::context::{Context, block_on};
 use super::registry_access::{client, refused};
@@ -22,6 +23,7 @@ pub struct Bases<'a> {
     lock: Option<(PathBuf, Lock)>,
     /// Whether what the lock does not pin is an error.
     locked: bool,
+    given_up: Notify,
 }
 
 /// A base image, and the lock that pins it.
@@ -47,7 +49,12 @@ impl<'a> Bases<'a> {
             }
             None => None,
         };
-        Ok(Bases { context, settings, platform, lock, locked })
+        Ok(Bases { context, settings, platform, lock, locked, given_up: Notify::new() })
+    }
+
+    /// Ends the wait for a registry: nobody needs the base any more.
+    pub fn give_up(&self) {
+        self.given_up.notify_one();
     }
 
     /// The name of the base: the setting's, or the default one for `java`.
@@ -100,7 +107,12 @@ impl<'a> Bases<'a> {
                 let reference = pinned.map_or_else(|| reference.clone(), |digest| reference.pin(digest));
                 self.context.report.step("Resolving", format!("{reference} for {}", self.platform));
                 let client = client(self.context.report, self.settings)?;
-                let resolved = block_on(async { client.resolve(&reference, self.platform).await.map_err(refused) })?;
+                let resolved = block_on(async {
+                    tokio::select! {
+                        resolved = client.resolve(&reference, self.platform) => resolved.map_err(refused),
+                        () = self.given_up.notified() => Err(refused(format!("{reference} was not waited for"))),
+                    }
+                })?;
                 let digest = resolved.reference.digest().unwrap_or(resolved.manifest.digest);
                 let image = BaseImage::parse(name, digest, &resolved.manifest_bytes, &resolved.config_bytes)
                     .map_err(|error| ErrorKind::Other.error(error))?;

@@ -11,6 +11,7 @@ use shipit_builders::{Application, Artifact, JavaVersion, Project};
 
 use super::base::{self, PinnedBase};
 use super::context::Context;
+use super::interrupt::Interrupt;
 use crate::git::{self, GitState, NoGit};
 use crate::image::assemble::{Image, OwnLayer, assemble};
 use crate::image::config::Runtime;
@@ -162,6 +163,10 @@ fn package_project(
         // The base is known early where the project's files name its Java; else the archive does.
         let early = project.java.map(|java| scope.spawn(move || bases.resolve(Some(java))));
         let artifact = run_build(context, settings, modified, &project);
+        if artifact.is_err() {
+            // It is told now, however long the base's registry is silent.
+            bases.give_up();
+        }
         let base = early.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         let application = plan_archive(&artifact?)?;
         let base = match base {
@@ -189,6 +194,8 @@ fn run_build(
     for notice in &project.notices {
         report.note(notice);
     }
+    let interrupt = Interrupt::watch()
+        .map_err(|error| ErrorKind::Other.error(format!("cannot watch for signals to end: {error}")))?;
     let options = PackageOptions {
         tests: match settings.build.tests.unwrap_or_default() {
             TestsMode::Compile => Tests::Compile,
@@ -198,12 +205,14 @@ fn run_build(
         arguments: settings.build.maven_args.clone().unwrap_or_default(),
         output_timestamp: modified,
         log: context.output().join("build.log"),
+        stop: interrupt.wished(),
     };
     let progress = report.line_progress("Maven");
     let result = package(project, &options, &mut |line| progress.set(line));
     progress.finish();
     let artifact = result.map_err(|error| match error {
         PackageError::BuildFailed { .. } => ErrorKind::ProjectBuild.error(error),
+        PackageError::Stopped => ErrorKind::Interrupted.error(error),
         other => ErrorKind::Other.error(other),
     })?;
     report.step("Packaged", format!("{} in {}", artifact.path.display(), Elapsed(started.elapsed())));

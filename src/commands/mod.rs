@@ -5,6 +5,7 @@ mod build;
 mod completions;
 mod context;
 mod deploy;
+mod interrupt;
 mod push;
 mod registry_access;
 mod rollout;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::report::{CommandError, ErrorKind, Report, exit_codes_help};
+use crate::report::{CommandError, ErrorKind, Mode, OutputError, Report, exit_codes_help};
 use context::{Context, Global};
 
 const EXAMPLES: &str = "\
@@ -50,12 +51,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        // Help and version are results, not errors; clap knows which goes to which stream. When nobody reads the
-        // stream there is nobody to tell.
-        Err(answer) => {
-            let _ = answer.print();
-            return if answer.use_stderr() { ExitCode::from(ErrorKind::Usage.exit_code()) } else { ExitCode::SUCCESS };
-        }
+        Err(answer) => return answer_of_parser(&answer),
     };
     let report = Report::new(arguments.global.mode());
     match run(arguments, &report) {
@@ -65,6 +61,24 @@ pub fn main() -> ExitCode {
             error.exit_code()
         }
     }
+}
+
+/// Help and version are results, not errors; clap knows which goes to which stream.
+fn answer_of_parser(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print();
+    if !answer.use_stderr() {
+        let Err(error) = printed else { return ExitCode::SUCCESS };
+        let error = CommandError::from(OutputError::from(error));
+        Report::new(Mode::default()).error(&error);
+        return error.exit_code();
+    }
+    // What was printed is for people; the arguments are known only as text here.
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let text = answer.to_string();
+        let error = ErrorKind::Usage.error(text.trim_start_matches("error: ").trim_end());
+        Report::new(Mode::default()).error_object(&error);
+    }
+    ExitCode::from(ErrorKind::Usage.exit_code())
 }
 
 fn run(arguments: Arguments, report: &Report) -> Result<(), CommandError> {

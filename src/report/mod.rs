@@ -113,9 +113,14 @@ impl Report {
             self.printer.words(NOTE, "hint", ": ", hint);
         }
         if self.mode.json {
-            // Nobody is left to tell that standard output is closed.
-            let _ = self.printer.object(&error.object());
+            self.error_object(error);
         }
+    }
+
+    /// Why the command ends without a result, as an object on standard output: for who was told in words already.
+    pub fn error_object(&self, error: &CommandError) {
+        // Nobody is left to tell that standard output is closed.
+        let _ = self.printer.object(&error.object());
     }
 
     /// The result of the command: `object` with `--json`, `text` without.

@@ -1,0 +1,64 @@
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rawzip::ZipArchiveWriter;
+use rawzip::path::EntryPath;
+
+/// A small jar of Spring Boot's form, written entry by entry, well-formed or not: for tests in which no JVM reads it.
+pub struct BootJar {
+    entries: Vec<(String, Vec<u8>)>,
+}
+
+impl BootJar {
+    /// A start class for Java 17, a resource and a library.
+    pub fn new() -> BootJar {
+        let manifest = "Manifest-Version: 1.0\r\nMain-Class: org.springframework.boot.loader.launch.JarLauncher\r\n\
+                        Start-Class: demo.App\r\nSpring-Boot-Version: 3.5.0\r\nSpring-Boot-Classes: \
+                        BOOT-INF/classes/\r\nSpring-Boot-Lib: BOOT-INF/lib/\r\nImplementation-Title: demo\r\n\
+                        Implementation-Version: 1.2.3\r\n\r\n";
+        let class = [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 61, 0, 1];
+        BootJar { entries: Vec::new() }
+            .entry("META-INF/MANIFEST.MF", manifest)
+            .entry("BOOT-INF/classes/demo/App.class", class)
+            .entry("BOOT-INF/classes/application.properties", "greeting=hello\n")
+            .entry("BOOT-INF/lib/library-1.0.jar", plain_jar(&[("library/Book.class", &class)]))
+    }
+
+    /// Adds an entry; of a name that is there already a second one.
+    pub fn entry(mut self, name: &str, content: impl AsRef<[u8]>) -> BootJar {
+        self.entries.push((name.to_owned(), content.as_ref().to_owned()));
+        self
+    }
+
+    /// Replaces an entry's content.
+    pub fn with(mut self, name: &str, content: impl AsRef<[u8]>) -> BootJar {
+        self.entries.retain(|(other, _)| other != name);
+        self.entry(name, content)
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let entries: Vec<(&str, &[u8])> =
+            self.entries.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
+        plain_jar(&entries)
+    }
+
+    pub fn write(&self, path: impl AsRef<Path>) -> PathBuf {
+        fs::write(path.as_ref(), self.bytes()).expect("the file can be written");
+        path.as_ref().to_owned()
+    }
+}
+
+/// A zip archive of stored entries.
+pub fn plain_jar(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipArchiveWriter::new(Vec::new());
+    for (name, content) in entries {
+        let (mut entry, config) =
+            zip.new_file(EntryPath::verbatim(name.as_bytes())).start().expect("memory takes everything");
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(content).expect("memory takes everything");
+        let (_, descriptor) = writer.finish().expect("memory takes everything");
+        entry.finish(descriptor).expect("memory takes everything");
+    }
+    zip.finish().expect("memory takes everything")
+}
