@@ -235,7 +235,8 @@ fn words(state: &Progress) -> String {
         Phase::RollingBack => "rolling back",
     };
     let mut text = format!("{phase}, {} of {} new tasks run", state.running, state.desired);
-    for (count, what) in [(state.pending, "start"), (state.failed, "failed"), (state.old, "old ones still run")] {
+    let old = if state.old == 1 { "old one still runs" } else { "old ones still run" };
+    for (count, what) in [(state.pending, "start"), (state.failed, "failed"), (state.old, old)] {
         if count > 0 {
             text.push_str(&format!(", {count} {what}"));
         }
