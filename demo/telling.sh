@@ -1,5 +1,5 @@
 # How the demo speaks. Sourced.
-# shellcheck shell=bash disable=SC2154 # work, project and meter are the demo's
+# shellcheck shell=bash disable=SC2034,SC2154 # sent is for the demo; work and project are the demo's
 
 if [[ -t 2 ]]; then
     bold=$(tput bold 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
@@ -34,14 +34,32 @@ run() {
     return "$code"
 }
 
-# sent_by COMMAND…: says how many bytes went up to the registry meanwhile.
+# without_maven COMMAND…: on a terminal shipit shows what Maven says as one live line. Elsewhere it is plain lines, which
+# are left out here.
+without_maven() {
+    if [[ -t 2 && ${CI:-false} == false ]]; then
+        "$@"
+        return
+    fi
+    { "$@" 2>&1 >&3 | grep --line-buffered --invert-match --extended-regexp '^(\[INFO\]|Download(ing|ed)[ :]|Progress )' >&2; } 3>&1
+    tell "   (What Maven said is left out here. It is in target/shipit/build.log.)"
+}
+
+# bytes COUNT: in the unit that suits.
+bytes() {
+    awk -v n="$1" 'BEGIN { if (n < 1e6) printf "%.1f kB", n / 1e3; else printf "%.1f MB", n / 1e6 }'
+}
+
+minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
+
+# sent_by COMMAND…: says how many bytes went up to the registry meanwhile, and leaves them in $sent.
 sent_by() {
     local before code=0
     before=$(<"$work/sent")
     "$@" || code=$?
     sleep 0.2
-    awk -v bytes="$(($(<"$work/sent") - before))" \
-        'BEGIN { printf "   Sent to the registry: %.1f MB (%d bytes)\n", bytes / 1e6, bytes }' >&2
+    sent=$(($(<"$work/sent") - before))
+    tell "   Sent to the registry: $(bytes "$sent")"
     return "$code"
 }
 

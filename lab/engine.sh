@@ -5,14 +5,19 @@ engine_answers() {
     DOCKER_HOST=$1 timeout 5 docker version
 }
 
+# Who is not root cannot start an engine: prints the host of one that answers already.
+engine_of_others() {
+    local host=${DOCKER_HOST:-unix:///var/run/docker.sock}
+    engine_answers "$host" >/dev/null 2>&1 ||
+        fail "no container engine: run this as root, or set DOCKER_HOST to an engine that answers"
+    echo "$host"
+}
+
 # Prints nothing; leaves DIR/engine.host.
 start_engine() {
     local dir=$1
     if ((EUID != 0)); then
-        local host=${DOCKER_HOST:-unix:///var/run/docker.sock}
-        engine_answers "$host" >/dev/null 2>&1 ||
-            fail "no container engine: run this as root, or set DOCKER_HOST to an engine that answers"
-        echo "$host" >"$dir/engine.host"
+        engine_of_others >"$dir/engine.host"
         return
     fi
 

@@ -8,6 +8,11 @@ fail() {
     exit 1
 }
 
+# Where downloads go through a proxy, the lab's own addresses must not.
+export NO_PROXY=${NO_PROXY:-${no_proxy-}}
+[[ ,$NO_PROXY, == *,127.0.0.1,* ]] || NO_PROXY+=${NO_PROXY:+,}127.0.0.1,localhost
+export no_proxy=$NO_PROXY
+
 # A port that is free now, below the range from which the kernel serves outgoing connections.
 free_port() {
     python3 - <<'PY'
@@ -79,4 +84,21 @@ stop_pid() {
         done
     fi
     rm -f "$file"
+}
+
+# own DIR: this process is the one that cleans DIR up.
+own() { printf '%s %s\n' "$$" "$(started_at "$$")" >"$1/owner.pid"; }
+
+# sweep DIR…: stops and removes what runs that were killed left behind. The lab is in DIR or in DIR/lab.
+sweep() {
+    local old stop
+    stop=$(dirname "${BASH_SOURCE[0]}")/stop
+    for old in "$@"; do
+        [[ -d $old ]] || continue
+        alive "$old/owner.pid" && continue
+        stop_pid "$old/meter.pid" 5
+        "$stop" "$old/lab"
+        "$stop" "$old"
+        rm -rf "$old"
+    done
 }

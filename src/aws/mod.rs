@@ -18,6 +18,7 @@ pub mod roll;
 pub mod rollout;
 pub mod service;
 pub mod service_deployment;
+mod stack_trace;
 pub mod task_definition;
 pub mod task_failure;
 pub mod task_size;

@@ -12,9 +12,13 @@ use super::error::{AwsError, Call};
 use super::json::Exchange;
 use super::logs::{self, LogStream};
 use super::rollout::Target;
+use super::stack_trace;
 
-/// How many lines of a failed container's log are shown.
-const LOG_LINES: u16 = 20;
+/// How many lines of a failed container's log are read: a Java stack trace is long.
+const LOG_LINES: u16 = 200;
+
+/// How many of them are shown, once stack traces are cut short.
+const SHOWN_LINES: usize = 20;
 
 /// How often a log that is still empty is read again: its lines arrive some seconds after the container ended.
 const LOG_LOOKS: u32 = 4;
@@ -48,6 +52,15 @@ impl TaskFailure {
     /// The last part of the ARN.
     pub fn task_id(&self) -> &str {
         self.task.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// That it failed, and the nearest reason, in one line.
+    pub fn headline(&self) -> String {
+        let mut line = format!("task {} stopped ({}): {}", self.task_id(), self.stop_code, self.stopped_reason);
+        for container in &self.containers {
+            line.push_str(&format!("; container {container}"));
+        }
+        line
     }
 
     /// Whether another task failed in the same way, so that once is enough to tell.
@@ -92,17 +105,25 @@ impl TaskFailure {
     }
 }
 
+/// One line, without the log.
+impl fmt::Display for ContainerFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(code) = self.exit_code {
+            write!(f, " exited with {code}")?;
+        }
+        match &self.reason {
+            Some(reason) => write!(f, ": {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for TaskFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task {} stopped ({}): {}", self.task_id(), self.stop_code, self.stopped_reason)?;
         for container in &self.containers {
-            write!(f, "\n  container {}", container.name)?;
-            if let Some(code) = container.exit_code {
-                write!(f, " exited with {code}")?;
-            }
-            if let Some(reason) = &container.reason {
-                write!(f, ": {reason}")?;
-            }
+            write!(f, "\n  container {container}")?;
             for line in &container.log_lines {
                 write!(f, "\n    | {line}")?;
             }
@@ -307,7 +328,7 @@ async fn fill_logs(aws: &Aws, failure: &mut TaskFailure) -> bool {
         let (Some(stream), Some(_)) = (&container.log, container.exit_code) else { continue };
         // Without the right to read logs the rest of the story is still worth telling.
         container.log_lines = match logs::last_lines(aws, stream, LOG_LINES).await {
-            Ok(lines) => lines,
+            Ok(lines) => stack_trace::shortened(lines, SHOWN_LINES),
             Err(AwsError::AccessDenied { action, .. }) => vec![format!("(the log cannot be read: {action} is denied)")],
             Err(_) => Vec::new(),
         };

@@ -156,10 +156,11 @@ impl Rollout {
             }
             DeploymentEvent::Message(message) => report.detail(message),
             DeploymentEvent::DrainsSlowly => report.note(
-                "all new tasks run; the old ones leave the load balancer, which takes the target group's \
-                 deregistration delay (300 s unless it is set otherwise)",
+                "all new tasks run; once they are healthy the old ones leave the load balancer, which takes the target \
+                 group's deregistration delay (300 s unless it is set otherwise)",
             ),
-            DeploymentEvent::TaskFailed(failure) => report.warn(failure),
+            // Its log is told at the end, once for all tasks that fail alike.
+            DeploymentEvent::TaskFailed(failure) => report.warn(failure.headline()),
             DeploymentEvent::Retrying(why) => report.detail(why),
         })
         .await
@@ -182,7 +183,8 @@ fn conclude(
     };
     match outcome {
         Outcome::Succeeded(state) => {
-            report.step("Live", format!("{service} runs {shown}: {} in {}", words(&state), Elapsed(started.elapsed())));
+            let tasks = if state.running == 1 { "1 task".to_owned() } else { format!("{} tasks", state.running) };
+            report.step("Live", format!("{service} runs {shown}: {tasks}, after {}", Elapsed(started.elapsed())));
             Ok(revision.arn)
         }
         Outcome::Failed { reason, tasks } => Err(ErrorKind::DeploymentFailed.error(format!(
@@ -207,19 +209,34 @@ fn conclude(
     }
 }
 
+/// Tasks that failed alike are told once.
 fn reasons(tasks: &[TaskFailure]) -> String {
-    tasks.iter().map(|task| format!("\n{task}")).collect()
+    let mut text = String::new();
+    for (position, task) in tasks.iter().enumerate() {
+        if tasks[..position].iter().any(|earlier| earlier.is_like(task)) {
+            continue;
+        }
+        text.push_str(&format!("\n{task}"));
+        match tasks[position + 1..].iter().filter(|later| later.is_like(task)).count() {
+            0 => {}
+            1 => text.push_str("\n  and another task in the same way"),
+            more => text.push_str(&format!("\n  and {more} more tasks in the same way")),
+        }
+    }
+    text
 }
 
 fn words(state: &Progress) -> String {
     let phase = match state.phase {
         Phase::Waiting => "waiting for ECS",
         Phase::Starting => "starting",
-        Phase::Draining => "old tasks leave",
+        Phase::Draining if state.old > 0 => "health checks, and old tasks leave",
+        Phase::Draining => "health checks",
         Phase::RollingBack => "rolling back",
     };
     let mut text = format!("{phase}, {} of {} new tasks run", state.running, state.desired);
-    for (count, what) in [(state.pending, "start"), (state.failed, "failed"), (state.old, "old ones still run")] {
+    let old = if state.old == 1 { "old one still runs" } else { "old ones still run" };
+    for (count, what) in [(state.pending, "start"), (state.failed, "failed"), (state.old, old)] {
         if count > 0 {
             text.push_str(&format!(", {count} {what}"));
         }
