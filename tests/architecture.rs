@@ -40,6 +40,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["report"]),
     ("clap", &["commands", "main", "settings"]),
     ("toml", &["settings"]),
+    ("rawzip", &["image"]),
     ("shipit_builders", &["commands", "image"]),
 ];
 

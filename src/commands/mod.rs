@@ -5,6 +5,9 @@ mod build;
 mod completions;
 mod context;
 mod deploy;
+mod diff;
+mod image_argument;
+mod inspect;
 mod interrupt;
 mod push;
 mod registry_access;
@@ -25,6 +28,8 @@ Examples:
   shipit push                           push what was built; roll the service of shipit.toml to it
   shipit push --no-deploy               push only
   shipit deploy --env production        roll the service of [env.production] to what was pushed
+  shipit inspect                        show what is in the image that was built
+  shipit diff target/shipit shop:v2     tell why two images differ
 ";
 
 /// From a Spring Boot source tree to a running Fargate service, with no Docker anywhere.
@@ -44,6 +49,8 @@ enum Command {
     Push(push::Arguments),
     Deploy(deploy::Arguments),
     Update(update::Arguments),
+    Inspect(inspect::Arguments),
+    Diff(diff::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -55,7 +62,7 @@ pub fn main() -> ExitCode {
     };
     let report = Report::new(arguments.global.mode());
     match run(arguments, &report) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             report.error(&error);
             error.exit_code()
@@ -81,13 +88,17 @@ fn answer_of_parser(answer: &clap::Error) -> ExitCode {
     ExitCode::from(ErrorKind::Usage.exit_code())
 }
 
-fn run(arguments: Arguments, report: &Report) -> Result<(), CommandError> {
+fn run(arguments: Arguments, report: &Report) -> Result<ExitCode, CommandError> {
     let context = || Context::new(&arguments.global, report);
     match arguments.command {
         Command::Build(command) => command.run(&context()?),
         Command::Push(command) => command.run(&context()?),
         Command::Deploy(command) => command.run(&context()?),
         Command::Update(command) => command.run(&context()?),
+        Command::Inspect(command) => command.run(&context()?),
+        // Its exit code is its answer, too.
+        Command::Diff(command) => return command.run(&context()?),
         Command::Completions(command) => command.run(Arguments::command(), report),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

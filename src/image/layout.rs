@@ -11,7 +11,8 @@ use super::{Descriptor, Digest, Index, MediaType};
 /// The annotation in `index.json` that names an image (OCI image-spec 1.1, annotations.md).
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-pub(super) const LAYOUT_FILE: &str = "oci-layout";
+/// The file that marks a folder as a layout.
+pub const LAYOUT_FILE: &str = "oci-layout";
 pub(super) const LAYOUT_VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A folder with `oci-layout`, `index.json` and `blobs/`.

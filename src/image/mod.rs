@@ -5,18 +5,22 @@
 pub mod assemble;
 pub mod base;
 pub mod cache;
+pub mod compare;
 pub mod config;
 pub mod deflate;
 pub mod descriptor;
 pub mod digest;
+pub mod facts;
 pub mod gzip;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
 pub mod media_type;
+pub mod opened;
 pub mod output;
 pub mod platform;
 pub mod tar;
+pub mod tar_reader;
 
 pub use cache::Cache;
 pub use descriptor::Descriptor;
