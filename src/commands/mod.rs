@@ -5,6 +5,7 @@ mod build;
 mod completions;
 mod context;
 mod deploy;
+mod image_settings;
 mod push;
 mod registry_access;
 mod rollout;
