@@ -1,13 +1,15 @@
 //! `release.json`: the record of a build that push and deploy read, also in another CI job.
 
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::files::write_atomically;
-use crate::image::assemble::Image;
-use crate::image::{Digest, Platform};
+use crate::image::cache::CacheError;
+use crate::image::layout::{Layout, LayoutError, REF_NAME};
+use crate::image::{Assembled, Cache, Descriptor, Digest, Platform};
 
 /// The file's name, beside the image layout's `index.json`.
 pub const FILE: &str = "release.json";
@@ -36,7 +38,7 @@ pub struct Release {
 pub struct ReleasedImage {
     /// The name of the module, or of the jar, that the image runs.
     pub module: String,
-    /// The manifest's digest.
+    /// The index's digest where there are several platforms, else the manifest's.
     pub digest: Digest,
     pub platforms: Vec<Platform>,
     pub base: ReleasedBase,
@@ -107,17 +109,57 @@ impl Release {
 
 impl ReleasedImage {
     /// The record of an image that was just assembled.
-    pub fn of(module: String, image: &Image, base: ReleasedBase) -> Self {
-        let layers = image.layers.iter().filter_map(|layer| {
+    pub fn of(module: String, assembled: &Assembled, base: ReleasedBase) -> Self {
+        let layers = assembled.layers().into_iter().filter_map(|layer| {
             let name = layer.name.clone()?;
             Some(ReleasedLayer { name, digest: layer.descriptor.digest, size: layer.descriptor.size })
         });
         ReleasedImage {
             module,
-            digest: image.manifest.digest,
-            platforms: vec![image.platform.clone()],
+            digest: assembled.digest(),
+            platforms: assembled.platforms(),
             base,
             layers: layers.collect(),
         }
+    }
+}
+
+/// Why what was built could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error("cannot write {}", path.display())]
+    Record { path: PathBuf, source: io::Error },
+}
+
+impl Release {
+    /// Keeps the image and this record of it in `folder`: an OCI image layout, without the base's layers unless
+    /// `with_base`.
+    ///
+    /// Writes the layout, then the record, then clears what the last build left: killed in between, the last record or
+    /// this one is there, with its blobs.
+    pub fn keep(&self, folder: &Path, assembled: &Assembled, with_base: bool, cache: &Cache) -> Result<(), KeepError> {
+        let layout = Layout::create(folder)?;
+        let mut keep = HashSet::new();
+        for layer in assembled.layers() {
+            // Those of the base have no name; their bytes are fetched when somebody needs them.
+            if layer.name.is_some() || with_base {
+                if !layout.has(&layer.descriptor) {
+                    cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
+                }
+                keep.insert(layer.descriptor.digest);
+            }
+        }
+        for bytes in assembled.documents() {
+            layout.put(bytes)?;
+            keep.insert(Digest::of(bytes));
+        }
+        let named = BTreeMap::from([(REF_NAME.to_owned(), self.tag.clone())]);
+        layout.set_index(vec![Descriptor { annotations: named, ..assembled.top() }])?;
+        self.write(folder).map_err(|source| KeepError::Record { path: folder.join(FILE), source })?;
+        Ok(layout.sweep(&keep)?)
     }
 }

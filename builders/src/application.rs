@@ -25,6 +25,8 @@ pub struct Application {
     pub workdir: String,
     /// What follows `java` and its flags on the command line: `-jar application.jar`.
     pub command: Vec<String>,
+    /// The class with the application's `main`, where the JVM finds it without a launcher.
+    pub start_class: Option<String>,
     /// The Java version that the application needs, where the archive tells.
     pub java: Option<JavaVersion>,
     /// `Spring-Boot-Version` of the manifest.

@@ -92,6 +92,7 @@ pub fn plan(artifact: &Artifact) -> Result<Application, PlanError> {
         layers: layers.into_layers(),
         workdir: format!("/{DIRECTORY}"),
         command: vec!["-jar".to_owned(), THIN_JAR.to_owned()],
+        start_class: Some(boot.start_class.clone()),
         java: java_version(&boot)?,
         boot_version: attribute("Spring-Boot-Version"),
         title: attribute("Implementation-Title"),

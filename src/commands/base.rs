@@ -8,9 +8,8 @@ use tokio::sync::Notify;
 
 use super::context::{Context, block_on};
 use super::registry_access::{client, refused};
-use crate::image::assemble::Image;
 use crate::image::base::{BaseImage, default_name};
-use crate::image::{Digest, Platform};
+use crate::image::{Assembled, Digest, Platform};
 use crate::registry::Reference;
 use crate::report::{CommandError, ErrorKind, Report, Size};
 use crate::settings::{Lock, Settings, lock};
@@ -19,7 +18,7 @@ use crate::settings::{Lock, Settings, lock};
 pub struct Bases<'a> {
     context: &'a Context<'a>,
     settings: &'a Settings,
-    platform: &'a Platform,
+    platforms: &'a [Platform],
     lock: Option<(PathBuf, Lock)>,
     /// Whether what the lock does not pin is an error.
     locked: bool,
@@ -28,7 +27,11 @@ pub struct Bases<'a> {
 
 /// A base image, and the lock that pins it.
 pub struct PinnedBase {
-    pub image: BaseImage,
+    pub name: String,
+    /// The digest that the name is pinned to.
+    pub digest: Digest,
+    /// The image for each platform that was asked for, in that order.
+    pub images: Vec<BaseImage>,
     reference: Reference,
     /// What shipit.lock is to say; none where there is no project to keep one in.
     lock: Option<(PathBuf, Lock)>,
@@ -38,7 +41,7 @@ impl<'a> Bases<'a> {
     pub fn new(
         context: &'a Context<'a>,
         settings: &'a Settings,
-        platform: &'a Platform,
+        platforms: &'a [Platform],
         locked: bool,
     ) -> Result<Self, CommandError> {
         let lock = match &context.project {
@@ -49,7 +52,7 @@ impl<'a> Bases<'a> {
             }
             None => None,
         };
-        Ok(Bases { context, settings, platform, lock, locked, given_up: Notify::new() })
+        Ok(Bases { context, settings, platforms, lock, locked, given_up: Notify::new() })
     }
 
     /// Ends the wait for a registry: nobody needs the base any more.
@@ -99,34 +102,49 @@ impl<'a> Bases<'a> {
     }
 
     fn find(&self, name: &str, reference: Reference, pinned: Option<Digest>) -> Result<PinnedBase, CommandError> {
-        let cache = self.context.cache()?;
-        let cached = pinned.and_then(|digest| BaseImage::cached(cache, name, digest, self.platform));
-        let (image, manifest) = match cached {
-            Some(cached) => cached,
-            None => {
-                let reference = pinned.map_or_else(|| reference.clone(), |digest| reference.pin(digest));
-                self.context.report.step("Resolving", format!("{reference} for {}", self.platform));
-                let client = client(self.context.report, self.settings)?;
-                let resolved = block_on(async {
-                    tokio::select! {
-                        resolved = client.resolve(&reference, self.platform) => resolved.map_err(refused),
-                        () = self.given_up.notified() => Err(refused(format!("{reference} was not waited for"))),
-                    }
-                })?;
-                let digest = resolved.reference.digest().unwrap_or(resolved.manifest.digest);
-                let image = BaseImage::parse(name, digest, &resolved.manifest_bytes, &resolved.config_bytes)
-                    .map_err(|error| ErrorKind::Other.error(error))?;
-                BaseImage::keep(cache, digest, self.platform, &resolved.manifest_bytes, &resolved.config_bytes)
-                    .map_err(|error| ErrorKind::Other.error(error))?;
-                (image, resolved.manifest.digest)
+        let mut lock = self.lock.clone();
+        let (mut images, mut digest) = (Vec::new(), pinned);
+        for platform in self.platforms {
+            // Where nothing pins the name, what it stood for at the first platform holds for the others.
+            let (image, manifest) = self.find_one(name, &reference, platform, digest)?;
+            digest = Some(image.digest);
+            if let Some((_, lock)) = &mut lock {
+                lock.pin(name, image.digest);
+                lock.pin_manifest(name, platform, manifest);
             }
-        };
-        let lock = self.lock.clone().map(|(path, mut lock)| {
-            lock.pin(name, image.digest);
-            lock.pin_manifest(name, self.platform, manifest);
-            (path, lock)
-        });
-        Ok(PinnedBase { image, reference, lock })
+            images.push(image);
+        }
+        let digest = digest.ok_or_else(|| ErrorKind::Usage.error("no platform is named"))?;
+        Ok(PinnedBase { name: name.to_owned(), digest, images, reference, lock })
+    }
+
+    /// The base for one platform, and its manifest's digest.
+    fn find_one(
+        &self,
+        name: &str,
+        reference: &Reference,
+        platform: &Platform,
+        pinned: Option<Digest>,
+    ) -> Result<(BaseImage, Digest), CommandError> {
+        let cache = self.context.cache()?;
+        if let Some(cached) = pinned.and_then(|digest| BaseImage::cached(cache, name, digest, platform)) {
+            return Ok(cached);
+        }
+        let reference = pinned.map_or_else(|| reference.clone(), |digest| reference.pin(digest));
+        self.context.report.step("Resolving", format!("{reference} for {platform}"));
+        let client = client(self.context.report, self.settings)?;
+        let resolved = block_on(async {
+            tokio::select! {
+                resolved = client.resolve(&reference, platform) => resolved.map_err(refused),
+                () = self.given_up.notified() => Err(refused(format!("{reference} was not waited for"))),
+            }
+        })?;
+        let digest = resolved.reference.digest().unwrap_or(resolved.manifest.digest);
+        let image = BaseImage::parse(name, digest, &resolved.manifest_bytes, &resolved.config_bytes)
+            .map_err(|error| ErrorKind::Other.error(error))?;
+        BaseImage::keep(cache, digest, platform, &resolved.manifest_bytes, &resolved.config_bytes)
+            .map_err(|error| ErrorKind::Other.error(error))?;
+        Ok((image, resolved.manifest.digest))
     }
 }
 
@@ -135,21 +153,26 @@ impl PinnedBase {
     pub fn lock(&self, report: &Report) -> Result<(), CommandError> {
         let Some((path, lock)) = &self.lock else { return Ok(()) };
         if lock.write(path).map_err(|error| ErrorKind::Other.error(error))? {
-            report.step("Pinned", format!("{} to {} in {}", self.image.name, self.image.digest, path.display()));
+            report.step("Pinned", format!("{} to {} in {}", self.name, self.digest, path.display()));
         }
         Ok(())
     }
 
     /// Fetches those of the image's layers that are not in the cache: the base's.
-    pub fn fetch_layers(&self, context: &Context<'_>, settings: &Settings, image: &Image) -> Result<(), CommandError> {
+    pub fn fetch_layers(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+        image: &Assembled,
+    ) -> Result<(), CommandError> {
         let cache = context.cache()?;
         let missing: Vec<_> =
-            image.layers.iter().filter(|layer| cache.blob(&layer.descriptor.digest).is_none()).collect();
+            image.layers().into_iter().filter(|layer| cache.blob(&layer.descriptor.digest).is_none()).collect();
         if missing.is_empty() {
             return Ok(());
         }
         let total = missing.iter().map(|layer| layer.descriptor.size).sum();
-        context.report.step("Fetching", format!("{} layers of {}, {}", missing.len(), self.image.name, Size(total)));
+        context.report.step("Fetching", format!("{} layers of {}, {}", missing.len(), self.name, Size(total)));
         let client = client(context.report, settings)?;
         let progress = context.report.bytes_progress("Fetching", total);
         block_on(async {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -11,22 +11,17 @@ use shipit_builders::{Application, Artifact, JavaVersion, Project};
 
 use super::base::{self, PinnedBase};
 use super::context::Context;
+use super::image_settings::{self, platforms};
 use super::interrupt::Interrupt;
 use crate::git::{self, GitState, NoGit};
-use crate::image::assemble::{Image, OwnLayer, assemble};
-use crate::image::config::Runtime;
-use crate::image::layer::{LayerInput, make};
-use crate::image::layout::{Layout, REF_NAME};
+use crate::image::application_layers::make_layers;
+use crate::image::assemble::assemble as assemble_on;
 use crate::image::output::{Name, Output};
-use crate::image::{Descriptor, Platform, base as base_image, config};
+use crate::image::{Assembled, timestamp};
 use crate::release::{Release, ReleasedBase, ReleasedImage};
 use crate::report::{CommandError, Elapsed, ErrorKind, Size};
 use crate::settings::{BUILD, Flags, IMAGE, REGISTRY, Settings, TestsMode};
 use crate::version;
-
-/// The time of every file outside the application's layer, and of everything where no commit is known:
-/// 1980-01-01T00:00:00Z, the earliest that a zip archive can name.
-const FIXED_TIME: i64 = 315_532_800;
 
 /// Build the image of a Spring Boot project, and print its digest.
 ///
@@ -51,17 +46,17 @@ impl Arguments {
     pub fn run(self, context: &Context<'_>) -> Result<(), CommandError> {
         let started = Instant::now();
         let settings = context.settings(&self.settings.given)?;
-        let platform = one_platform(&settings)?;
+        let platforms = platforms(&settings);
         let _lock = context.lock_output(true)?;
 
         // Before anything is written: what the build itself writes must not make the tree look changed.
         let git = source_state(context)?;
         let modified = match &git {
             Some(git) => git.commit_time,
-            None => context.source_date_epoch()?.unwrap_or(FIXED_TIME),
+            None => context.source_date_epoch()?.unwrap_or(timestamp::FIXED),
         };
 
-        let bases = base::Bases::new(context, &settings, &platform, self.locked)?;
+        let bases = base::Bases::new(context, &settings, &platforms, self.locked)?;
         let (application, name, base) = match &settings.build.jar {
             Some(jar) => {
                 let jar = Path::new(jar);
@@ -73,42 +68,21 @@ impl Arguments {
             None => package_project(context, &settings, modified, &bases)?,
         };
 
-        let making = Instant::now();
-        let own = make_layers(context, &application, modified)?;
-        let image = assemble(
-            &base.image,
-            &own.layers,
-            &runtime(&settings, &application, modified)?,
-            annotations(&settings, &application, &base.image, git.as_ref(), modified)?,
-        )
-        .map_err(|error| ErrorKind::Other.error(error))?;
-        let made = own.layers.len() - own.reused;
-        context.report.step(
-            "Assembled",
-            format!(
-                "{} layers, {} ({made} made, {} as before) in {}",
-                own.layers.len(),
-                Size(own.layers.iter().map(|layer| layer.size).sum()),
-                own.reused,
-                Elapsed(making.elapsed())
-            ),
-        );
-
+        let image = assemble(context, &settings, &application, &base, git.as_ref(), modified)?;
         let built_at = match context.source_date_epoch()? {
-            Some(seconds) => timestamp(seconds)?,
+            Some(seconds) => Timestamp::from_second(seconds)
+                .map_err(|error| ErrorKind::Usage.error(format!("SOURCE_DATE_EPOCH: {error}")))?,
             None => Timestamp::now(),
         };
         let release = Release::new(
-            version::tag(built_at, git.as_ref(), image.manifest.digest),
+            version::tag(built_at, git.as_ref(), image.digest()),
             git.as_ref().map(|git| git.sha.clone()),
             built_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            vec![ReleasedImage::of(
-                name,
-                &image,
-                ReleasedBase { name: base.image.name.clone(), digest: base.image.digest },
-            )],
+            vec![ReleasedImage::of(name, &image, ReleasedBase { name: base.name.clone(), digest: base.digest })],
         );
-        write(context, &image, &release)?;
+        release
+            .keep(&context.output(), &image, false, context.cache()?)
+            .map_err(|error| ErrorKind::Other.error(error))?;
         base.lock(context.report)?;
         if !self.output.is_empty() {
             base.fetch_layers(context, &settings, &image)?;
@@ -119,20 +93,8 @@ impl Arguments {
             context.report.step("Wrote", output);
         }
         context.report.step("Built", format!("{} in {}", release.tag, Elapsed(started.elapsed())));
-        context.report.result(image.manifest.digest, &release)?;
+        context.report.result(image.digest(), &release)?;
         Ok(())
-    }
-}
-
-/// The one platform that is built for.
-pub fn one_platform(settings: &Settings) -> Result<Platform, CommandError> {
-    match settings.image.platforms.as_deref() {
-        None | Some([]) => Ok(Platform::linux_amd64()),
-        Some([platform]) => Ok(platform.clone()),
-        Some(_) => Err(ErrorKind::Usage.error(format!(
-            "{} names several platforms; this version of shipit builds for one at a time",
-            settings.describe("image.platforms")
-        ))),
     }
 }
 
@@ -223,109 +185,37 @@ fn plan_archive(artifact: &Artifact) -> Result<Application, CommandError> {
     plan(artifact).map_err(|error| ErrorKind::Other.error(error))
 }
 
-struct OwnLayers {
-    layers: Vec<OwnLayer>,
-    reused: usize,
-}
-
-fn make_layers(context: &Context<'_>, application: &Application, modified: i64) -> Result<OwnLayers, CommandError> {
-    let cache = context.cache()?;
-    let mut own = OwnLayers { layers: Vec::new(), reused: 0 };
-    for layer in &application.layers {
-        let input = LayerInput {
-            archive: &application.archive,
-            entries: &layer.entries,
-            modified: if layer.application { modified } else { FIXED_TIME },
-        };
-        let blob = make(&input, cache).map_err(|error| ErrorKind::Other.error(error))?;
-        own.reused += usize::from(blob.reused);
-        own.layers.push(OwnLayer {
-            name: layer.name.clone(),
-            digest: blob.digest,
-            diff_id: blob.diff_id,
-            size: blob.size,
-        });
-    }
-    Ok(own)
-}
-
-fn runtime(settings: &Settings, application: &Application, modified: i64) -> Result<Runtime, CommandError> {
-    let image = &settings.image;
-    let flags = image.jvm_flags.clone().unwrap_or_else(|| config::JVM_FLAGS.map(str::to_owned).to_vec());
-    let entrypoint =
-        std::iter::once("java".to_owned()).chain(flags).chain(application.command.iter().cloned()).collect();
-    let ports = match &image.ports {
-        Some(ports) => ports.iter().map(ToString::to_string).collect(),
-        None => vec![config::DEFAULT_PORT.to_owned()],
-    };
-    Ok(Runtime {
-        entrypoint,
-        args: image.args.clone().unwrap_or_default(),
-        workdir: application.workdir.clone(),
-        user: image.user.clone(),
-        ports,
-        env: image.env.clone(),
-        labels: image.labels.clone(),
-        created: timestamp(modified)?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    })
-}
-
-/// The predefined annotations (OCI image-spec 1.1, annotations.md) that are known, and those of the settings.
-fn annotations(
+/// Makes the application's layers, and an image of them on each platform's base.
+fn assemble(
+    context: &Context<'_>,
     settings: &Settings,
     application: &Application,
-    base: &base_image::BaseImage,
+    base: &PinnedBase,
     git: Option<&GitState>,
-    modified: i64,
-) -> Result<BTreeMap<String, String>, CommandError> {
-    let known = [
-        ("created", Some(timestamp(modified)?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())),
-        ("revision", git.map(|git| format!("{}{}", git.sha, if git.dirty { "-dirty" } else { "" }))),
-        ("source", settings.image.source.clone()),
-        ("title", application.title.clone()),
-        ("version", application.version.clone()),
-        ("base.name", Some(base.name.clone())),
-        ("base.digest", Some(base.digest.to_string())),
-    ];
-    let known = known.into_iter().filter_map(|(key, value)| Some((format!("org.opencontainers.image.{key}"), value?)));
-    Ok(known.chain(settings.image.annotations.clone()).collect())
-}
-
-/// Writes the layout, then the record, then clears what the last build left: killed in between, the last record or
-/// this one is there, with its blobs.
-fn write(context: &Context<'_>, image: &Image, release: &Release) -> Result<(), CommandError> {
-    let other = |error| ErrorKind::Other.error(error);
-    let folder = context.output();
-    let cache = context.cache()?;
-    let layout = Layout::create(&folder).map_err(other)?;
-    let mut keep = HashSet::new();
-    for layer in &image.layers {
-        // Those of the base have no name; their bytes are fetched when somebody needs them.
-        if layer.name.is_some() {
-            if !layout.has(&layer.descriptor) {
-                let path = layout.blob_path(&layer.descriptor.digest);
-                cache.link_blob(&layer.descriptor.digest, &path).map_err(|error| ErrorKind::Other.error(error))?;
-            }
-            keep.insert(layer.descriptor.digest);
-        }
+    commit: i64,
+) -> Result<Assembled, CommandError> {
+    let started = Instant::now();
+    let own = make_layers(application, image_settings::times(&settings.image), commit, context.cache()?)
+        .map_err(|error| ErrorKind::Other.error(error))?;
+    let runtime = image_settings::runtime(settings, application, commit)?;
+    let mut images = Vec::new();
+    let mut annotations = BTreeMap::new();
+    for base in &base.images {
+        annotations = image_settings::annotations_of(settings, application, base, git, commit)?;
+        let image = assemble_on(base, &own.layers, &runtime, annotations.clone());
+        images.push(image.map_err(|error| ErrorKind::Other.error(error))?);
     }
-    for bytes in [&image.config_bytes, &image.manifest_bytes] {
-        layout.put(bytes).map_err(other)?;
-    }
-    keep.extend([image.config.digest, image.manifest.digest]);
-    let descriptor = Descriptor {
-        platform: Some(image.platform.clone()),
-        annotations: BTreeMap::from([(REF_NAME.to_owned(), release.tag.clone())]),
-        ..image.manifest.clone()
-    };
-    layout.set_index(vec![descriptor]).map_err(other)?;
-    release.write(&folder).map_err(|error| {
-        ErrorKind::Other.error(format!("cannot write {}: {error}", folder.join(crate::release::FILE).display()))
-    })?;
-    layout.sweep(&keep).map_err(other)
-}
-
-fn timestamp(seconds: i64) -> Result<Timestamp, CommandError> {
-    Timestamp::from_second(seconds)
-        .map_err(|_| ErrorKind::Usage.error(format!("{seconds} seconds since 1970 is no time that can be written")))
+    let assembled = Assembled::of(images, annotations).ok_or_else(|| ErrorKind::Usage.error("no platform is named"))?;
+    context.report.step(
+        "Assembled",
+        format!(
+            "{} layers, {} ({} made, {} as before) in {}",
+            own.layers.len(),
+            Size(own.size()),
+            own.made(),
+            own.reused,
+            Elapsed(started.elapsed())
+        ),
+    );
+    Ok(assembled)
 }

@@ -3,9 +3,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::build::one_platform;
 use super::context::Context;
 use super::image_argument::{FORMS, ImageArgument, unreadable};
+use super::image_settings::one_platform;
 use crate::image::compare::{Cause, Change, Difference, causes, compare};
 use crate::image::opened::OpenedImage;
 use crate::report::CommandError;
@@ -43,7 +43,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, context: &Context<'_>) -> Result<ExitCode, CommandError> {
         let settings = context.settings(&self.settings.given)?;
-        let platform = one_platform(&settings)?;
+        let platform = one_platform(&settings);
         let a = self.a.open(context, &settings, &platform)?;
         let b = self.b.open(context, &settings, &platform)?;
         let differences = compare(&a, &b).map_err(unreadable)?;

@@ -1,9 +1,9 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::build::one_platform;
 use super::context::Context;
 use super::image_argument::{FORMS, ImageArgument, unreadable};
+use super::image_settings::one_platform;
 use crate::image::facts::{Facts, facts};
 use crate::image::opened::OpenedImage;
 use crate::release::Release;
@@ -24,7 +24,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, context: &Context<'_>) -> Result<(), CommandError> {
         let settings = context.settings(&self.settings.given)?;
-        let platform = one_platform(&settings)?;
+        let platform = one_platform(&settings);
         let argument = match self.image {
             Some(image) => image,
             None => {

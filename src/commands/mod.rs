@@ -7,6 +7,7 @@ mod context;
 mod deploy;
 mod diff;
 mod image_argument;
+mod image_settings;
 mod inspect;
 mod interrupt;
 mod push;

@@ -9,8 +9,8 @@ use super::context::{Context, block_on};
 use super::registry_access::{client, refused, target};
 use super::rollout::{Deployable, Rollout};
 use crate::image::layout::{Layout, LayoutError};
-use crate::image::{Descriptor, Manifest};
-use crate::registry::{BlobSource, IfTagDiffers, PushEvent, PushImage, PushLayer, PushRequest, Reference};
+use crate::image::{Descriptor, Index, Manifest};
+use crate::registry::{BlobSource, IfTagDiffers, PushEvent, PushImage, PushLayer, PushRequest, Reference, Repository};
 use crate::release::{Release, ReleasedImage};
 use crate::report::{CommandError, Elapsed, ErrorKind, Size};
 use crate::settings::{Flags, REGISTRY, SERVICE};
@@ -70,7 +70,10 @@ impl Arguments {
             }
 
             report.step("Pushing", format!("{repository}:{}", release.tag));
-            let total = request.images.iter().flat_map(|image| &image.layers).map(|layer| layer.descriptor.size).sum();
+            // Images of several platforms share layers, each of which is sent once.
+            let layers = request.images.iter().flat_map(|image| &image.layers);
+            let sizes: HashMap<_, _> = layers.map(|layer| (layer.descriptor.digest, layer.descriptor.size)).collect();
+            let total = sizes.values().sum();
             let progress = report.bytes_progress("Pushing", total);
             // What was sent of each blob, to be taken back when it begins anew.
             let sent = Mutex::new(HashMap::new());
@@ -116,55 +119,63 @@ impl Arguments {
     }
 }
 
-/// What is sent: the manifest and configuration of each image, and where each layer's bytes are.
-fn request(
-    layout: &Layout,
-    release: &Release,
-    repository: crate::registry::Repository,
-) -> Result<PushRequest, CommandError> {
-    let images = release.images.iter().map(|image| push_image(layout, image)).collect::<Result<_, _>>()?;
-    Ok(PushRequest {
-        repository,
-        tags: vec![release.tag.clone()],
-        images,
-        index: None,
-        if_tag_differs: IfTagDiffers::Refuse,
-    })
-}
-
-fn push_image(layout: &Layout, image: &ReleasedImage) -> Result<PushImage, CommandError> {
+/// What is sent: the manifest and configuration of each image, the index over them, and where each layer's bytes are.
+fn request(layout: &Layout, release: &Release, repository: Repository) -> Result<PushRequest, CommandError> {
     let damaged = |error: LayoutError| ErrorKind::Other.error(error).hint("run 'shipit build' again");
-    let index = layout.index().map_err(damaged)?;
-    let manifest: Descriptor =
-        index.manifests.into_iter().find(|listed| listed.digest == image.digest).ok_or_else(|| {
+    let listed = layout.index().map_err(damaged)?.manifests;
+    let (mut images, mut index) = (Vec::new(), None);
+    for released in &release.images {
+        let top = listed.iter().find(|listed| listed.digest == released.digest).ok_or_else(|| {
             ErrorKind::Other
                 .error(format!(
                     "release.json names the image {}, which the image layout beside it does not have",
-                    image.digest
+                    released.digest
                 ))
                 .hint("run 'shipit build' again")
         })?;
-    let manifest_bytes = layout.read(&manifest).map_err(damaged)?;
+        let bytes = layout.read(top).map_err(damaged)?;
+        if !top.media_type.is_index() {
+            images.push(push_image(layout, released, top, bytes)?);
+            continue;
+        }
+        let over: Index = serde_json::from_slice(&bytes)
+            .map_err(|error| ErrorKind::Other.error(format!("the index {} cannot be read: {error}", top.digest)))?;
+        for child in &over.manifests {
+            images.push(push_image(layout, released, child, layout.read(child).map_err(damaged)?)?);
+        }
+        index = Some((top.clone(), bytes));
+    }
+    Ok(PushRequest { repository, tags: vec![release.tag.clone()], images, index, if_tag_differs: IfTagDiffers::Refuse })
+}
+
+fn push_image(
+    layout: &Layout,
+    released: &ReleasedImage,
+    manifest: &Descriptor,
+    manifest_bytes: Vec<u8>,
+) -> Result<PushImage, CommandError> {
     let parsed: Manifest = serde_json::from_slice(&manifest_bytes)
-        .map_err(|error| ErrorKind::Other.error(format!("the manifest {} cannot be read: {error}", image.digest)))?;
-    let config_bytes = layout.read(&parsed.config).map_err(damaged)?;
-    let base: Reference = image
-        .base
-        .name
-        .parse()
-        .map_err(|error| ErrorKind::Other.error(format!("the base image in release.json: {error}")))?;
-    let layers = parsed
-        .layers
-        .into_iter()
-        .map(|descriptor| {
-            let path = layout.blob_path(&descriptor.digest);
-            let source = match layout.has(&descriptor) {
-                true => BlobSource::File(path),
-                false if !descriptor.urls.is_empty() => BlobSource::Foreign,
-                false => BlobSource::Registry(base.repository().clone()),
-            };
-            PushLayer { descriptor, source }
-        })
-        .collect();
-    Ok(PushImage { manifest, manifest_bytes, config: parsed.config, config_bytes, layers })
+        .map_err(|error| ErrorKind::Other.error(format!("the manifest {} cannot be read: {error}", manifest.digest)))?;
+    let config_bytes =
+        layout.read(&parsed.config).map_err(|error| ErrorKind::Other.error(error).hint("run 'shipit build' again"))?;
+    let layers =
+        parsed.layers.into_iter().map(|layer| push_layer(layout, released, layer)).collect::<Result<_, _>>()?;
+    Ok(PushImage { manifest: manifest.clone(), manifest_bytes, config: parsed.config, config_bytes, layers })
+}
+
+/// Where a layer's bytes are: here, else where the base is.
+fn push_layer(layout: &Layout, released: &ReleasedImage, descriptor: Descriptor) -> Result<PushLayer, CommandError> {
+    let source = match layout.has(&descriptor) {
+        true => BlobSource::File(layout.blob_path(&descriptor.digest)),
+        false if !descriptor.urls.is_empty() => BlobSource::Foreign,
+        false => {
+            let base: Reference = released
+                .base
+                .name
+                .parse()
+                .map_err(|error| ErrorKind::Other.error(format!("the base image in release.json: {error}")))?;
+            BlobSource::Registry(base.repository().clone())
+        }
+    };
+    Ok(PushLayer { descriptor, source })
 }

@@ -68,11 +68,8 @@ pub async fn target(report: &Report, settings: &Settings, create: bool) -> Resul
         Some(host) => match host.parse::<EcrHost>() {
             Ok(ecr) => (Some(ecr), &name[host.len() + 1..]),
             Err(_) => {
-                let reference: Reference = name.parse().map_err(|error| usage(format!("{error}")))?;
-                if reference.tag().is_some() || reference.digest().is_some() {
-                    return Err(usage(format!("'{name}' has a tag or digest; the tag is made by shipit")));
-                }
-                return Ok(reference.repository().clone());
+                // A tag or digest is refused: the tag is made by shipit.
+                return name.parse().map_err(|error| usage(format!("{error}")));
             }
         },
         None => (None, name.as_str()),

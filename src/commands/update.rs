@@ -2,8 +2,8 @@ use clap::Args;
 use shipit_builders::project::{DetectOptions, detect};
 
 use super::base::Bases;
-use super::build::one_platform;
 use super::context::Context;
+use super::image_settings::platforms;
 use crate::report::{CommandError, ErrorKind};
 use crate::settings::{BUILD, Flags, IMAGE, REGISTRY};
 
@@ -17,9 +17,9 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, context: &Context<'_>) -> Result<(), CommandError> {
         let settings = context.settings(&self.settings.given)?;
-        let platform = one_platform(&settings)?;
+        let platforms = platforms(&settings);
         let directory = context.require_project()?;
-        let bases = Bases::new(context, &settings, &platform, false)?;
+        let bases = Bases::new(context, &settings, &platforms, false)?;
         let java = match &settings.image.base {
             Some(_) => None,
             None => {
@@ -29,17 +29,15 @@ impl Arguments {
             }
         };
         let base = bases.renew(java)?;
-        match bases.pinned(&base.image.name) {
-            Some(before) if before == base.image.digest => {
-                context.report.step("Unchanged", format!("{} is still {before}", base.image.name));
+        match bases.pinned(&base.name) {
+            Some(before) if before == base.digest => {
+                context.report.step("Unchanged", format!("{} is still {before}", base.name));
             }
-            Some(before) => context.report.step("Moved", format!("{} from {before}", base.image.name)),
+            Some(before) => context.report.step("Moved", format!("{} from {before}", base.name)),
             None => {}
         }
         base.lock(context.report)?;
-        context
-            .report
-            .result(base.image.digest, &serde_json::json!({ "base": base.image.name, "digest": base.image.digest }))?;
+        context.report.result(base.digest, &serde_json::json!({ "base": base.name, "digest": base.digest }))?;
         Ok(())
     }
 }

@@ -18,6 +18,13 @@ pub struct Image {
     pub layers: Vec<ImageLayer>,
 }
 
+impl Image {
+    /// The manifest, with the platform that an index tells of it.
+    pub fn described(&self) -> Descriptor {
+        Descriptor { platform: Some(self.platform.clone()), ..self.manifest.clone() }
+    }
+}
+
 /// A layer of an [`Image`].
 #[derive(Debug, Clone)]
 pub struct ImageLayer {

@@ -7,9 +7,6 @@ use serde_json::{Map, Value, json};
 use super::Digest;
 use super::base::BaseImage;
 
-/// The JVM's flags by default: a task's memory is the application's, and a JVM without memory left does not limp on.
-pub const JVM_FLAGS: [&str; 2] = ["-XX:MaxRAMPercentage=75", "-XX:+ExitOnOutOfMemoryError"];
-
 /// Spring Boot's own default port.
 pub const DEFAULT_PORT: &str = "8080/tcp";
 

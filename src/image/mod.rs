@@ -2,9 +2,13 @@
 //!
 //! Nothing here reaches the network, and no clock, host name, path or thread count reaches a hashed byte.
 
+pub mod annotations;
+pub mod application_layers;
 pub mod assemble;
+pub mod assembled;
 pub mod base;
 pub mod cache;
+pub mod command_line;
 pub mod compare;
 pub mod config;
 pub mod deflate;
@@ -21,7 +25,9 @@ pub mod output;
 pub mod platform;
 pub mod tar;
 pub mod tar_reader;
+pub mod timestamp;
 
+pub use assembled::Assembled;
 pub use cache::Cache;
 pub use descriptor::Descriptor;
 pub use digest::Digest;

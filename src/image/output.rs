@@ -7,12 +7,11 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::assemble::Image;
 use super::cache::CacheError;
 use super::layout::{LAYOUT_FILE, LAYOUT_VERSION, Layout, LayoutError, REF_NAME};
-use super::{Cache, Descriptor, Digest, Index, MediaType, tar};
+use super::{Assembled, Cache, Descriptor, Digest, Index, MediaType, tar};
 use crate::files::write_atomically;
 
 /// Where a complete image goes, and in which form.
@@ -47,43 +46,40 @@ pub enum OutputError {
 }
 
 impl Output {
-    /// Writes `image`, each of whose layers is in the cache.
-    pub fn write(&self, image: &Image, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
+    /// Writes the image, or the index and its images, each of whose layers is in the cache.
+    pub fn write(&self, assembled: &Assembled, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
         match self {
-            Output::Oci(folder) => write_layout(folder, image, name, cache),
-            Output::DockerArchive(path) => write_archive(path, image, name, cache),
+            Output::Oci(folder) => write_layout(folder, assembled, name, cache),
+            Output::DockerArchive(path) => write_archive(path, assembled, name, cache),
         }
     }
 }
 
-fn described(image: &Image, name: Name<'_>) -> Descriptor {
-    Descriptor {
-        platform: Some(image.platform.clone()),
-        annotations: BTreeMap::from([(REF_NAME.to_owned(), name.tag.to_owned())]),
-        ..image.manifest.clone()
-    }
+fn described(assembled: &Assembled, name: Name<'_>) -> Descriptor {
+    Descriptor { annotations: BTreeMap::from([(REF_NAME.to_owned(), name.tag.to_owned())]), ..assembled.top() }
 }
 
-fn write_layout(folder: &Path, image: &Image, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
+fn write_layout(folder: &Path, assembled: &Assembled, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
     let layout = Layout::create(folder)?;
-    for layer in &image.layers {
+    for layer in assembled.layers() {
         if !layout.has(&layer.descriptor) {
             cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
         }
     }
-    layout.put(&image.config_bytes)?;
-    layout.put(&image.manifest_bytes)?;
+    for bytes in assembled.documents() {
+        layout.put(bytes)?;
+    }
     // Other images of a layout that was there stay; one of the same name is replaced.
     let mut images = layout.index().map(|index| index.manifests).unwrap_or_default();
     images.retain(|other| other.annotations.get(REF_NAME).is_none_or(|other| other != name.tag));
-    images.push(described(image, name));
+    images.push(described(assembled, name));
     layout.set_index(images)?;
     Ok(())
 }
 
-fn write_archive(path: &Path, image: &Image, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
+fn write_archive(path: &Path, assembled: &Assembled, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
     let mut layers = Vec::new();
-    for layer in &image.layers {
+    for layer in assembled.layers() {
         let digest = layer.descriptor.digest;
         layers.push((cache.blob(&digest).ok_or(OutputError::Missing(digest))?, &layer.descriptor));
     }
@@ -96,22 +92,30 @@ fn write_archive(path: &Path, image: &Image, name: Name<'_>, cache: &Cache) -> R
         let index = Index {
             schema_version: 2,
             media_type: Some(MediaType::OCI_INDEX),
-            manifests: vec![described(image, name)],
+            manifests: vec![described(assembled, name)],
             annotations: BTreeMap::new(),
         };
-        let manifest = json!([{
-            "Config": blob_name(&image.config.digest),
-            "Layers": image.layers.iter().map(|layer| blob_name(&layer.descriptor.digest)).collect::<Vec<_>>(),
-            "RepoTags": repository_tags(name),
-        }]);
+        // Docker's list has no platforms: of several images it names the first, and the index beside it has all.
+        let first = assembled.images().first();
+        let manifest: Vec<Value> = first
+            .iter()
+            .map(|image| {
+                json!({
+                    "Config": blob_name(&image.config.digest),
+                    "Layers": image.layers.iter().map(|layer| blob_name(&layer.descriptor.digest)).collect::<Vec<_>>(),
+                    "RepoTags": repository_tags(name),
+                })
+            })
+            .collect();
+        for bytes in assembled.documents() {
+            entry(&mut archive, &blob_name(&Digest::of(bytes)), bytes.len() as u64, &mut &*bytes)?;
+        }
         for (path, bytes) in [
-            (blob_name(&image.config.digest), image.config_bytes.clone()),
-            (blob_name(&image.manifest.digest), image.manifest_bytes.clone()),
-            ("index.json".to_owned(), index.to_bytes()),
-            ("manifest.json".to_owned(), manifest.to_string().into_bytes()),
-            (LAYOUT_FILE.to_owned(), LAYOUT_VERSION.as_bytes().to_vec()),
+            ("index.json", index.to_bytes()),
+            ("manifest.json", json!(manifest).to_string().into_bytes()),
+            (LAYOUT_FILE, LAYOUT_VERSION.as_bytes().to_vec()),
         ] {
-            entry(&mut archive, &path, bytes.len() as u64, &mut &*bytes)?;
+            entry(&mut archive, path, bytes.len() as u64, &mut &*bytes)?;
         }
         archive.write_all(&tar::END)?;
         archive.flush()
