@@ -302,10 +302,8 @@ fn write(context: &Context<'_>, image: &Image, release: &Release) -> Result<(), 
     for layer in &image.layers {
         // Those of the base have no name; their bytes are fetched when somebody needs them.
         if layer.name.is_some() {
-            if !layout.has(&layer.descriptor) {
-                let path = layout.blob_path(&layer.descriptor.digest);
-                cache.link_blob(&layer.descriptor.digest, &path).map_err(|error| ErrorKind::Other.error(error))?;
-            }
+            let path = layout.blob_path(&layer.descriptor.digest);
+            cache.link_blob(&layer.descriptor.digest, &path).map_err(|error| ErrorKind::Other.error(error))?;
             keep.insert(layer.descriptor.digest);
         }
     }

@@ -67,9 +67,7 @@ fn described(image: &Image, name: Name<'_>) -> Descriptor {
 fn write_layout(folder: &Path, image: &Image, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
     let layout = Layout::create(folder)?;
     for layer in &image.layers {
-        if !layout.has(&layer.descriptor) {
-            cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
-        }
+        cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
     }
     layout.put(&image.config_bytes)?;
     layout.put(&image.manifest_bytes)?;
