@@ -4,11 +4,14 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+/// What the names of temporary files begin with.
+pub const TEMPORARY: &str = ".shipit-";
+
 /// Writes a file through a temporary one beside it, which takes its place when `write` is done and the bytes are on
 /// the disk. Killed at any point, the old file is still there. The mode is what the umask leaves of 0666.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(".shipit-").make_in(folder, |name| File::create_new(name))?;
+    let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).make_in(folder, |name| File::create_new(name))?;
     write(temporary.as_file_mut())?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;

@@ -147,9 +147,7 @@ impl Release {
         for layer in assembled.layers() {
             // Those of the base have no name; their bytes are fetched when somebody needs them.
             if layer.name.is_some() || with_base {
-                if !layout.has(&layer.descriptor) {
-                    cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
-                }
+                cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
                 keep.insert(layer.descriptor.digest);
             }
         }

@@ -68,7 +68,7 @@ fn a_project_becomes_an_image_and_a_changed_class_moves_its_own_layer() {
 
     // The pin is new, and does not make the tree dirty.
     assert!(project.dir().join("shipit.lock").is_file());
-    project.edit("src/main/java/org/example/hello/HelloController.java", "hello", "welcome");
+    project.edit("src/main/java/org/example/hello/HelloController.java", "VERSION = \"1\"", "VERSION = \"2\"");
     let second = sandbox.run_in(project.dir(), ["build"]);
     assert_ne!(second.success(), digest);
     let after = json_of(output.join("release.json"));
@@ -295,7 +295,7 @@ fn without_a_base_the_name_of_the_default_one_follows_the_java_of_the_jar() {
     sandbox.env("HTTPS_PROXY", "http://127.0.0.1:1");
     for (class_version, java) in [(52_u8, "8"), (55, "11"), (61, "17"), (65, "21"), (69, "25")] {
         let class = [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, class_version, 0, 1];
-        let jar = BootJar::new().with("BOOT-INF/classes/demo/App.class", class);
+        let jar = BootJar::of_version("2.1.18.RELEASE").with("BOOT-INF/classes/demo/App.class", class);
         jar.write(sandbox.dir().join("app.jar"));
         let mut shipit = sandbox.shipit();
         let mut child = shipit

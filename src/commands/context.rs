@@ -1,6 +1,7 @@
 //! What every command starts from: where the project is, what is set, and whom to tell.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -127,11 +128,25 @@ impl<'a> Context<'a> {
         let key = project.canonicalize().unwrap_or_else(|_| project.to_owned());
         let folder = self.cache()?.root().join("locks");
         let path = folder.join(Digest::of(key.as_os_str().as_encoded_bytes()).hex());
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             ErrorKind::Other.error(format!("cannot lock the project through {}: {error}", path.display()))
         };
-        std::fs::create_dir_all(&folder).map_err(failed)?;
-        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        let opened =
+            std::fs::create_dir_all(&folder).and_then(|()| File::options().create(true).append(true).open(&path));
+        let file = match opened {
+            Ok(file) => file,
+            // A cache that can only be read is of use all the same, as long as nothing must be stored.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
+            {
+                self.report.warn(format!(
+                    "the cache folder {} cannot be written to: do not run two builds of one project at once",
+                    self.cache()?.root().display()
+                ));
+                return Ok(OutputLock { _file: None });
+            }
+            Err(error) => return Err(failed(error)),
+        };
         let attempt = if exclusive { file.try_lock() } else { file.try_lock_shared() };
         match attempt {
             Ok(()) => Ok(OutputLock { _file: Some(file) }),
@@ -142,7 +157,7 @@ impl<'a> Context<'a> {
                 Ok(OutputLock { _file: Some(file) })
             }
             // Some network file systems know no locks. Two builds at once are rare; no build at all would be worse.
-            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 self.report.warn(format!(
                     "the file system of {} has no locks: do not run two builds of one project at once",
                     path.display()

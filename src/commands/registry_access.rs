@@ -18,7 +18,9 @@ pub fn client(report: &Report, settings: &Settings) -> Result<Client, CommandErr
         Arc::new(move |registry| ecr::is_ecr(registry.as_str()).then(|| endpoint.clone()))
     });
     let told = report.clone();
+    let usual = ClientOptions::default();
     let options = ClientOptions {
+        idle_timeout: registry.timeout.unwrap_or(usual.idle_timeout),
         insecure: registry.insecure.clone().unwrap_or_default(),
         endpoint,
         notice: Some(Arc::new(move |notice| match notice {
@@ -27,7 +29,7 @@ pub fn client(report: &Report, settings: &Settings) -> Result<Client, CommandErr
             }
             Notice::SourceFailed { source, error } => told.warn(format!("no credentials from {source}: {error}")),
         })),
-        ..ClientOptions::default()
+        ..usual
     };
     let ecr = EcrCredentials::new(http.clone(), registry.region.clone(), registry.profile.clone());
     let mut sources: Vec<Arc<dyn CredentialSource>> = vec![Arc::new(ecr)];

@@ -32,6 +32,8 @@ const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 pub enum CacheError {
     #[error("cannot write {}: {source}; {}", path.display(), advice(source))]
     Write { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {source}{}", path.display(), if is_full(source) { "; the disk is full: make room" } else { "" })]
+    Place { path: PathBuf, source: io::Error },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot read what was to become the blob {digest}: {source}")]
@@ -42,10 +44,14 @@ pub enum CacheError {
     Mismatch { expected: Digest, expected_size: u64, actual: Digest, actual_size: u64 },
 }
 
-/// What to do about a failed write.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// What to do about a failed write to the cache.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+        _ if is_full(error) => {
             "the disk is full: make room (the cache folder may be deleted at any time), or set SHIPIT_CACHE_DIR to a \
              folder on another disk"
         }
@@ -162,14 +168,22 @@ impl Cache {
         Ok(BlobWriter { file: self.temporary_file()?, hash: Sha256::new(), size: 0, cache: self })
     }
 
-    /// Puts the blob at `to`, which is replaced: as a hard link where that is possible, else as a copy.
+    /// Puts the blob at `to`, which is replaced unless it is this blob: as a hard link where that is possible, else as
+    /// a copy with the same time, by which it is known again.
     ///
     /// Use this rather than linking by hand: a link moves the blob's change time, and the next use would hash it.
     pub fn link_blob(&self, digest: &Digest, to: &Path) -> Result<(), CacheError> {
         let path = self.blobs().join(digest.hex());
-        let failed = |source| CacheError::Write { path: to.to_owned(), source };
-        let sound = fs::metadata(&path).map_err(|source| CacheError::Read { path: path.clone(), source })?;
-        let sound = fs::read_to_string(self.checked(digest)).is_ok_and(|checked| checked == self.state(&sound));
+        let failed = |source| CacheError::Place { path: to.to_owned(), source };
+        let unreadable = |source| CacheError::Read { path: path.clone(), source };
+        let blob = fs::metadata(&path).map_err(unreadable)?;
+        let modified = blob.modified().map_err(unreadable)?;
+        if fs::metadata(to)
+            .is_ok_and(|there| there.len() == blob.len() && there.modified().is_ok_and(|at| at == modified))
+        {
+            return Ok(());
+        }
+        let sound = fs::read_to_string(self.checked(digest)).is_ok_and(|checked| checked == self.state(&blob));
         // Linked beside the goal and renamed, so that `to` is never half-written nor missing.
         let beside = tempfile::Builder::new()
             .prefix(".blob-")
@@ -178,6 +192,7 @@ impl Cache {
         let link = beside.path().join("blob");
         if fs::hard_link(&path, &link).is_err() {
             fs::copy(&path, &link).map_err(failed)?;
+            File::options().write(true).open(&link).and_then(|file| file.set_modified(modified)).map_err(failed)?;
         }
         fs::rename(&link, to).map_err(failed)?;
         if sound && let Ok(metadata) = fs::metadata(&path) {

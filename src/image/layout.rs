@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::MAX_MANIFEST_BYTES;
 use super::{Descriptor, Digest, Index, MediaType};
+use crate::files::TEMPORARY;
 
 /// The annotation in `index.json` that names an image (OCI image-spec 1.1, annotations.md).
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -80,7 +81,7 @@ impl Layout {
     /// Writes a blob from memory.
     pub fn put(&self, bytes: &[u8]) -> Result<(), LayoutError> {
         let path = self.blob_path(&Digest::of(bytes));
-        if fs::metadata(&path).is_ok_and(|file| file.len() == bytes.len() as u64) {
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         self.write_at(&path, bytes)
@@ -114,8 +115,13 @@ impl Layout {
         let entries = fs::read_dir(&blobs).map_err(failed("read", &blobs))?;
         for entry in entries.flatten() {
             if !entry.file_name().to_str().is_some_and(|name| keep.contains(name)) {
-                let path = entry.path();
-                fs::remove_file(&path).map_err(failed("remove", &path))?;
+                remove(&entry)?;
+            }
+        }
+        let beside = fs::read_dir(&self.root).map_err(failed("read", &self.root))?;
+        for entry in beside.flatten() {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY)) {
+                remove(&entry)?;
             }
         }
         Ok(())
@@ -132,6 +138,13 @@ impl Layout {
     fn write_at(&self, path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
         crate::files::write_atomically(path, |file| file.write_all(bytes)).map_err(failed("write", path))
     }
+}
+
+/// Removes a file, or a folder in which one was being made.
+fn remove(entry: &fs::DirEntry) -> Result<(), LayoutError> {
+    let path = entry.path();
+    let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+    if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(failed("remove", &path))
 }
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> LayoutError + 'a {

@@ -62,9 +62,7 @@ fn described(assembled: &Assembled, name: Name<'_>) -> Descriptor {
 fn write_layout(folder: &Path, assembled: &Assembled, name: Name<'_>, cache: &Cache) -> Result<(), OutputError> {
     let layout = Layout::create(folder)?;
     for layer in assembled.layers() {
-        if !layout.has(&layer.descriptor) {
-            cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
-        }
+        cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
     }
     for bytes in assembled.documents() {
         layout.put(bytes)?;

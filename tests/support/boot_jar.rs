@@ -11,12 +11,19 @@ pub struct BootJar {
 }
 
 impl BootJar {
-    /// A start class for Java 17, a resource and a library.
+    /// A start class for Java 17, a resource and a library, of Spring Boot 3.5.
     pub fn new() -> BootJar {
-        let manifest = "Manifest-Version: 1.0\r\nMain-Class: org.springframework.boot.loader.launch.JarLauncher\r\n\
-                        Start-Class: demo.App\r\nSpring-Boot-Version: 3.5.0\r\nSpring-Boot-Classes: \
-                        BOOT-INF/classes/\r\nSpring-Boot-Lib: BOOT-INF/lib/\r\nImplementation-Title: demo\r\n\
-                        Implementation-Version: 1.2.3\r\n\r\n";
+        BootJar::of_version("3.5.0")
+    }
+
+    /// The same of another version of Spring Boot.
+    pub fn of_version(version: &str) -> BootJar {
+        let manifest = format!(
+            "Manifest-Version: 1.0\r\nMain-Class: org.springframework.boot.loader.launch.JarLauncher\r\n\
+             Start-Class: demo.App\r\nSpring-Boot-Version: {version}\r\nSpring-Boot-Classes: \
+             BOOT-INF/classes/\r\nSpring-Boot-Lib: BOOT-INF/lib/\r\nImplementation-Title: demo\r\n\
+             Implementation-Version: 1.2.3\r\n\r\n"
+        );
         let class = [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 61, 0, 1];
         BootJar { entries: Vec::new() }
             .entry("META-INF/MANIFEST.MF", manifest)
@@ -35,6 +42,21 @@ impl BootJar {
     pub fn with(mut self, name: &str, content: impl AsRef<[u8]>) -> BootJar {
         self.entries.retain(|(other, _)| other != name);
         self.entry(name, content)
+    }
+
+    /// Adds a library of so many bytes that do not shrink, always the same.
+    pub fn large(self, size: usize) -> BootJar {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut noise = Vec::with_capacity(size + 8);
+        while noise.len() < size {
+            // xorshift64
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            noise.extend_from_slice(&state.to_le_bytes());
+        }
+        noise.truncate(size);
+        self.entry("BOOT-INF/lib/large-1.0.jar", noise)
     }
 
     pub fn bytes(&self) -> Vec<u8> {
