@@ -11,6 +11,7 @@ use shipit_builders::{Application, Artifact, JavaVersion, Project};
 
 use super::base::{self, PinnedBase};
 use super::context::Context;
+use super::verify::verify;
 use crate::git::{self, GitState, NoGit};
 use crate::image::assemble::{Image, OwnLayer, assemble};
 use crate::image::config::Runtime;
@@ -42,6 +43,12 @@ pub struct Arguments {
     #[arg(long)]
     locked: bool,
 
+    /// Build the commit that is checked out twice, from two clean copies: other path, umask, time zone and language,
+    /// one without branch and remote, each with a cache of its own. Where the digests differ, say why and exit with 1.
+    /// Nothing is written to this project.
+    #[arg(long, conflicts_with = "output")]
+    verify: bool,
+
     #[command(flatten)]
     settings: Flags<{ BUILD | IMAGE | REGISTRY }>,
 }
@@ -51,6 +58,9 @@ impl Arguments {
         let started = Instant::now();
         let settings = context.settings(&self.settings.given)?;
         let platform = one_platform(&settings)?;
+        if self.verify {
+            return verify(context, &settings, &self.settings.given, self.locked);
+        }
         let _lock = context.lock_output(true)?;
 
         // Before anything is written: what the build itself writes must not make the tree look changed.
