@@ -73,6 +73,9 @@ pub fn verify(context: &Context<'_>, settings: &Settings, given: &Given, locked:
     let worktree = clean(project)?;
     let mut flags = given.to_arguments();
     flags.extend(locked.then(|| OsString::from("--locked")));
+    if context.report.mode().quiet {
+        flags.push("--quiet".into());
+    }
     if let Some(name) = context.environment_name() {
         flags.extend([OsString::from("--env"), name.into()]);
     }
