@@ -117,6 +117,7 @@ pom.xml, cyclonedx-maven-plugin:
   <configuration>
     <includeBomSerialNumber>false</includeBomSerialNumber>
   </configuration>
+or <project.build.outputTimestamp> and version 2.7.9 or later, which then writes no random one.
 Gradle: tasks.cyclonedxBom { includeBomSerialNumber = false }"
                 .to_owned()
         },
@@ -125,7 +126,7 @@ Gradle: tasks.cyclonedxBom { includeBomSerialNumber = false }"
     Rule {
         id: "sbom-timestamp",
         why: "The CycloneDX plugin writes the time of the build into the bill of materials.",
-        mend: |_| format!("{OUTPUT_TIMESTAMP}\nand cyclonedx-maven-plugin 2.7.10 or later, which goes by it"),
+        mend: |_| format!("{OUTPUT_TIMESTAMP}\nand cyclonedx-maven-plugin 2.7.9 or later, which then leaves the timestamp out"),
         shows: |found| is_sbom(found) && is_key(found, &[".json"], |key| key == "/metadata/timestamp"),
     },
     Rule {
