@@ -1,7 +1,7 @@
 //! What git knows of the source tree: the commit, its time, and whether anything differs from it.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The state of a git work tree.
@@ -57,6 +57,30 @@ pub fn state(directory: &Path) -> Result<GitState, NoGit> {
         None => true,
     });
     Ok(GitState { sha: sha.to_owned(), commit_time: time.parse().map_err(|_| unexpected())?, dirty })
+}
+
+/// A work tree, as far as a copy of it needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worktree {
+    /// The folder with the work tree's `.git`.
+    pub top: PathBuf,
+    /// From there to the folder that was asked about; empty where it is the same.
+    pub below: PathBuf,
+    pub sha: String,
+    /// None where a commit, and no branch, is checked out.
+    pub branch: Option<String>,
+    /// The URL of the remote `origin`, where there is one.
+    pub origin: Option<String>,
+}
+
+/// The work tree around `directory`, whose commit is `sha`.
+pub fn worktree(directory: &Path, sha: String) -> Result<Worktree, NoGit> {
+    let line = |text: String| text.trim_end_matches('\n').to_owned();
+    let top = line(run(directory, ["rev-parse", "--show-toplevel"])?);
+    let below = line(run(directory, ["rev-parse", "--show-prefix"])?);
+    let branch = run(directory, ["symbolic-ref", "--quiet", "--short", "HEAD"]).ok().map(line);
+    let origin = run(directory, ["remote", "get-url", "origin"]).ok().map(line);
+    Ok(Worktree { top: top.into(), below: below.into(), sha, branch, origin })
 }
 
 /// Whether `path` is the folder that a build beside it writes: Maven's `target`, Gradle's `build` and `.gradle`.

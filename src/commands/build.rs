@@ -13,6 +13,7 @@ use super::base::{self, PinnedBase};
 use super::context::Context;
 use super::image_settings::{self, platforms};
 use super::interrupt::Interrupt;
+use super::verify::verify;
 use crate::git::{self, GitState, NoGit};
 use crate::image::application_layers::make_layers;
 use crate::image::assemble::assemble as assemble_on;
@@ -38,6 +39,12 @@ pub struct Arguments {
     #[arg(long)]
     locked: bool,
 
+    /// Build the commit that is checked out twice, from two clean copies: other path, umask, time zone and language,
+    /// one without branch and remote, each with a cache of its own. Where the digests differ, say why and exit with 1.
+    /// Nothing is written to this project.
+    #[arg(long, conflicts_with = "output")]
+    verify: bool,
+
     #[command(flatten)]
     settings: Flags<{ BUILD | IMAGE | REGISTRY }>,
 }
@@ -47,6 +54,9 @@ impl Arguments {
         let started = Instant::now();
         let settings = context.settings(&self.settings.given)?;
         let platforms = platforms(&settings);
+        if self.verify {
+            return verify(context, &settings, &self.settings.given, self.locked);
+        }
         let _lock = context.lock_output(true)?;
 
         // Before anything is written: what the build itself writes must not make the tree look changed.

@@ -68,6 +68,11 @@ impl<'a> Context<'a> {
         Ok(Context { report, project, start, environment_name: global.env.clone(), variables, cache: OnceLock::new() })
     }
 
+    /// What `--env` named.
+    pub fn environment_name(&self) -> Option<&str> {
+        self.environment_name.as_deref()
+    }
+
     /// Everything that is set, with `flags` before all else.
     pub fn settings(&self, flags: &Given) -> Result<Settings, CommandError> {
         Settings::load(&Sources {

@@ -14,6 +14,7 @@ mod push;
 mod registry_access;
 mod rollout;
 mod update;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   shipit build                          build the image of the project in this folder
   shipit build --jar target/shop.jar    … of a jar, without a build, a project or git
+  shipit build --verify                 check that the commit has one digest wherever it is built
   shipit push                           push what was built; roll the service of shipit.toml to it
   shipit push --no-deploy               push only
   shipit deploy --env production        roll the service of [env.production] to what was pushed

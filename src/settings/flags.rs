@@ -3,6 +3,7 @@
 //! A command says which sections it takes: `#[command(flatten)] settings: Flags<{ BUILD | IMAGE }>`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -28,6 +29,27 @@ pub struct Given(BTreeMap<String, (String, Item)>);
 impl Given {
     pub(super) fn get(&self, path: &str) -> Option<&(String, Item)> {
         self.0.get(path)
+    }
+
+    /// The flags as another process of this program takes them.
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        for (path, (flag, item)) in &self.0 {
+            let switch = setting::all().iter().any(|setting| setting.path == *path && setting.shape == Shape::Switch);
+            let items = match &item.data {
+                Data::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(item),
+            };
+            for item in items {
+                match &item.data {
+                    _ if switch => arguments.push(format!("--{flag}").into()),
+                    // One word, so that a value may begin with a dash.
+                    Data::Raw(text) => arguments.push(format!("--{flag}={text}").into()),
+                    _ => {}
+                }
+            }
+        }
+        arguments
     }
 
     /// Both sets of flags, of which a command line has each at most once.

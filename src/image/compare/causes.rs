@@ -67,7 +67,20 @@ Gradle: springBoot { buildInfo { excludes = ['time'] } }"
         why: "The git-commit-id plugin writes what differs between checkouts of one commit: the time of the build, the \
               machine, the user, the remote, the branch.",
         mend: mend_git_properties,
-        shows: |found| is_key(found, &["git.properties", "git.json"], is_of_the_checkout),
+        shows: |found| is_key(found, &["git.properties", "git.json"], is_of_the_checkout) && !is_same_instant(found),
+    },
+    Rule {
+        id: "git-time-zone",
+        why: "The git-commit-id plugin writes the commit's times in the time zone of the machine that builds.",
+        mend: |_| {
+            "\
+pom.xml, git-commit-id-maven-plugin:
+  <configuration>
+    <dateFormatTimeZone>UTC</dateFormatTimeZone>
+  </configuration>"
+                .to_owned()
+        },
+        shows: |found| is_key(found, &["git.properties", "git.json"], |_| true) && is_same_instant(found),
     },
     Rule {
         id: "git-dirty",
@@ -104,6 +117,7 @@ pom.xml, cyclonedx-maven-plugin:
   <configuration>
     <includeBomSerialNumber>false</includeBomSerialNumber>
   </configuration>
+or <project.build.outputTimestamp> and version 2.7.9 or later, which then writes no random one.
 Gradle: tasks.cyclonedxBom { includeBomSerialNumber = false }"
                 .to_owned()
         },
@@ -112,7 +126,11 @@ Gradle: tasks.cyclonedxBom { includeBomSerialNumber = false }"
     Rule {
         id: "sbom-timestamp",
         why: "The CycloneDX plugin writes the time of the build into the bill of materials.",
-        mend: |_| format!("{OUTPUT_TIMESTAMP}\nand cyclonedx-maven-plugin 2.7.10 or later, which goes by it"),
+        mend: |_| {
+            format!(
+                "{OUTPUT_TIMESTAMP}\nand cyclonedx-maven-plugin 2.7.9 or later, which then leaves the timestamp out"
+            )
+        },
         shows: |found| is_sbom(found) && is_key(found, &[".json"], |key| key == "/metadata/timestamp"),
     },
     Rule {
@@ -244,6 +262,17 @@ fn is_sbom(found: &Difference) -> bool {
         .is_some_and(|name| name.contains("sbom/") || name.ends_with("cdx.json") || name.ends_with("bom.json"))
 }
 
+/// Whether both values are the same moment, told in two time zones.
+fn is_same_instant(found: &Difference) -> bool {
+    let Change::Key { a: Some(a), b: Some(b), .. } = &found.change else { return false };
+    let instant = |text: &str| {
+        let extended = text.parse::<jiff::Timestamp>();
+        // Before version 5 the plugin wrote +0900, without the colon.
+        extended.or_else(|_| jiff::Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", text)).ok()
+    };
+    instant(a).is_some_and(|a| instant(b) == Some(a))
+}
+
 /// Keys of git.properties that depend on where and when the checkout is, not on the commit.
 fn is_of_the_checkout(key: &str) -> bool {
     let key = key.trim_start_matches('/');
@@ -264,9 +293,10 @@ fn is_of_the_builder(key: &str) -> bool {
         || ["time", "date", "host", "user"].iter().any(|part| key.contains(part))
 }
 
-/// Names the very keys that differ, as patterns, which is what the plugin takes.
+/// Names the keys that differ, and those that will on another machine, as patterns, which is what the plugin takes.
 fn mend_git_properties(showing: &[&Difference]) -> String {
-    let mut patterns: Vec<String> = Vec::new();
+    // These two are the same for all builds on one machine, and differ on the next.
+    let mut patterns = vec!["^git\\.build\\.host$".to_owned(), "^git\\.build\\.user\\..*$".to_owned()];
     for found in showing {
         let Change::Key { key, .. } = &found.change else { continue };
         let key = key.trim_start_matches('/');
@@ -305,6 +335,7 @@ mod tests {
         for (file, name, id) in [
             ("META-INF/build-info.properties", "build.time", "build-info-time"),
             ("git.properties", "git.build.time", "git-properties"),
+            ("git.properties", "git.remote.origin.url", "git-properties"),
             ("git.properties", "git.dirty", "git-dirty"),
             ("git.properties", "git.total.commit.count", "git-describe"),
             ("META-INF/sbom/application.cdx.json", "/serialNumber", "sbom-serial-number"),
@@ -315,6 +346,20 @@ mod tests {
         }
         assert!(ids(&[key("application.properties", "build.time")]).is_empty());
         assert!(ids(&[key("git.properties", "git.commit.id")]).is_empty());
+    }
+
+    #[test]
+    fn one_moment_in_two_time_zones_is_no_other_time() {
+        for (b, id) in [
+            ("2026-03-08T02:53:21+09:00", "git-time-zone"),
+            ("2026-03-08T02:53:21+0900", "git-time-zone"),
+            ("2026-03-08T02:53:21Z", "git-properties"),
+        ] {
+            let mut found = key("git.properties", "git.build.time");
+            let a = Some("2026-03-07T17:53:21Z".to_owned());
+            found.change = Change::Key { key: "git.build.time".to_owned(), a, b: Some(b.to_owned()) };
+            assert_eq!(ids(&[found]), [id], "{b}");
+        }
     }
 
     #[test]
