@@ -5,6 +5,7 @@ mod build;
 mod completions;
 mod context;
 mod deploy;
+mod init;
 mod push;
 mod registry_access;
 mod rollout;
@@ -19,6 +20,7 @@ use context::{Context, Global};
 
 const EXAMPLES: &str = "\
 Examples:
+  shipit init --from-jib                write the shipit.toml that does what Jib is told in pom.xml or build.gradle
   shipit build                          build the image of the project in this folder
   shipit build --jar target/shop.jar    … of a jar, without a build, a project or git
   shipit push                           push what was built; roll the service of shipit.toml to it
@@ -39,6 +41,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Arguments),
     Build(build::Arguments),
     Push(push::Arguments),
     Deploy(deploy::Arguments),
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments, report: &Report) -> Result<(), CommandError> {
     let context = || Context::new(&arguments.global, report);
     match arguments.command {
+        Command::Init(command) => command.run(&context()?),
         Command::Build(command) => command.run(&context()?),
         Command::Push(command) => command.run(&context()?),
         Command::Deploy(command) => command.run(&context()?),
