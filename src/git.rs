@@ -83,6 +83,31 @@ pub fn worktree(directory: &Path, sha: String) -> Result<Worktree, NoGit> {
     Ok(Worktree { top: top.into(), below: below.into(), sha, branch, origin })
 }
 
+/// Where the tree around `directory` was cloned from, as a web address: that of the remote `origin`, without credentials.
+/// `None` where there is no such remote, or it has none.
+pub fn remote_address(directory: &Path) -> Option<String> {
+    web_address(run(directory, ["config", "--get", "remote.origin.url"]).ok()?.trim())
+}
+
+/// `https://host/path` of a remote in any of git's spellings (gitprotocol URLs: git-clone(1), "GIT URLS").
+fn web_address(remote: &str) -> Option<String> {
+    let rest = match remote.split_once("://") {
+        Some(("https" | "http" | "ssh" | "git", rest)) => rest.to_owned(),
+        Some(_) => return None,
+        // user@host:path
+        None => {
+            let (host, path) = remote.split_once(':').filter(|(host, _)| !host.contains('/') && host.len() > 1)?;
+            format!("{host}/{}", path.trim_start_matches('/'))
+        }
+    };
+    let (host, path) = rest.split_once('/')?;
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    // A port of ssh is none of the web's.
+    let host = if remote.starts_with("http") { host } else { host.split(':').next().unwrap_or(host) };
+    let path = path.trim_end_matches('/').trim_end_matches(".git");
+    (!host.is_empty() && !path.is_empty()).then(|| format!("https://{host}/{path}"))
+}
+
 /// Whether `path` is the folder that a build beside it writes: Maven's `target`, Gradle's `build` and `.gradle`.
 /// A folder of that name elsewhere, such as a package `build` among the sources, is not.
 fn is_build_output(path: &Path) -> bool {
@@ -142,6 +167,22 @@ mod tests {
             .output()
             .unwrap();
         assert!(status.status.success(), "{status:?}");
+    }
+
+    #[test]
+    fn a_remote_in_any_spelling_has_a_web_address_without_credentials() {
+        let shop = Some("https://git.example.com/team/shop".to_owned());
+        for remote in [
+            "https://git.example.com/team/shop.git",
+            "https://ada:secret@git.example.com/team/shop.git/",
+            "git@git.example.com:team/shop.git",
+            "ssh://git@git.example.com:2222/team/shop.git",
+        ] {
+            assert_eq!(web_address(remote), shop, "{remote}");
+        }
+        for remote in ["/srv/git/shop.git", "../shop", "file:///srv/shop", "C:/shop", ""] {
+            assert_eq!(web_address(remote), None, "{remote}");
+        }
     }
 
     #[test]

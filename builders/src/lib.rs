@@ -7,10 +7,12 @@
 pub mod application;
 pub mod archive;
 pub mod boot_archive;
+mod boot_version;
 mod build_tool;
 mod built_archive;
 pub mod classpath_index;
 pub mod java;
+pub mod jib;
 mod layering;
 pub mod layers_index;
 mod lineage;
@@ -28,5 +30,6 @@ mod test_project;
 mod thin_jar;
 
 pub use application::{Application, Artifact, Content, Entry, Layer, Part};
+pub use boot_version::boot_version;
 pub use java::JavaVersion;
 pub use project::Project;

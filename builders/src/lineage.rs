@@ -55,6 +55,19 @@ impl Lineage {
         &self.poms[0]
     }
 
+    /// The files of the poms, the module's first.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.poms.iter().map(|pom| pom.path.as_path())
+    }
+
+    /// The version of Spring Boot, where a parent or a property names it.
+    pub fn boot_version(&self) -> Option<String> {
+        let mut parents = self.poms.iter().filter_map(|pom| pom.parent.as_ref());
+        let parent = parents.find(|parent| parent.artifact_id == BOOT_PARENT);
+        let names = ["${spring-boot.version}", "${spring.boot.version}"];
+        parent.map(|parent| parent.version.as_str()).into_iter().chain(names).find_map(|text| self.resolve(text))
+    }
+
     /// The first parent that no reachable file holds.
     fn outer_parent(&self) -> Option<&Parent> {
         self.poms.last().and_then(|pom| pom.parent.as_ref())

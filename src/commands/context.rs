@@ -96,6 +96,11 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The folder that the command was started for: `-C DIR`, else the current one.
+    pub fn start(&self) -> &Path {
+        &self.start
+    }
+
     /// The folder of the image layout and the release's record.
     pub fn output(&self) -> PathBuf {
         match &self.project {

@@ -8,6 +8,7 @@ mod deploy;
 mod diff;
 mod image_argument;
 mod image_settings;
+mod init;
 mod inspect;
 mod interrupt;
 mod push;
@@ -25,6 +26,7 @@ use context::{Context, Global};
 
 const EXAMPLES: &str = "\
 Examples:
+  shipit init --from-jib                write the shipit.toml that does what Jib is told in pom.xml or build.gradle
   shipit build                          build the image of the project in this folder
   shipit build --jar target/shop.jar    … of a jar, without a build, a project or git
   shipit build --verify                 check that the commit has one digest wherever it is built
@@ -48,6 +50,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Arguments),
     Build(build::Arguments),
     Push(push::Arguments),
     Deploy(deploy::Arguments),
@@ -94,6 +97,7 @@ fn answer_of_parser(answer: &clap::Error) -> ExitCode {
 fn run(arguments: Arguments, report: &Report) -> Result<ExitCode, CommandError> {
     let context = || Context::new(&arguments.global, report);
     match arguments.command {
+        Command::Init(command) => command.run(&context()?),
         Command::Build(command) => command.run(&context()?),
         Command::Push(command) => command.run(&context()?),
         Command::Deploy(command) => command.run(&context()?),
