@@ -7,9 +7,12 @@
 pub mod application;
 pub mod archive;
 pub mod boot_archive;
-mod build_tool;
+pub mod build_tool;
 mod built_archive;
 pub mod classpath_index;
+mod gradle;
+mod gradle_build;
+mod gradle_script;
 pub mod java;
 mod layering;
 pub mod layers_index;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 use jiff::Timestamp;
+use shipit_builders::build_tool::System;
 use shipit_builders::package::{PackageError, PackageOptions, Tests, package};
 use shipit_builders::plan::plan;
 use shipit_builders::project::{DetectOptions, detect};
@@ -29,8 +30,8 @@ const FIXED_TIME: i64 = 315_532_800;
 
 /// Build the image of a Spring Boot project, and print its digest.
 ///
-/// Runs the project's own Maven build, lays the jar out in layers on a JRE base image, and writes an OCI image layout
-/// and release.json to target/shipit/. The same commit and shipit.lock give the same digest.
+/// Runs the project's own Maven or Gradle build, lays the jar out in layers on a JRE base image, and writes an OCI image layout
+/// and release.json to target/shipit/ (Gradle: build/shipit/). The same commit and shipit.lock give the same digest.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Write the whole image, the base's layers included, for other tools: oci:DIR (an OCI image layout) or
@@ -195,11 +196,14 @@ fn run_build(
             TestsMode::Skip => Tests::Skip,
             TestsMode::Run => Tests::Run,
         },
-        arguments: settings.build.maven_args.clone().unwrap_or_default(),
+        arguments: match project.tool.system() {
+            System::Maven => settings.build.maven_args.clone().unwrap_or_default(),
+            System::Gradle => settings.build.gradle_args.clone().unwrap_or_default(),
+        },
         output_timestamp: modified,
         log: context.output().join("build.log"),
     };
-    let progress = report.line_progress("Maven");
+    let progress = report.line_progress(project.tool.system().name());
     let result = package(project, &options, &mut |line| progress.set(line));
     progress.finish();
     let artifact = result.map_err(|error| match error {
