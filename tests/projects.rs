@@ -38,6 +38,26 @@ fn answer(sandbox: &Sandbox, application: &Path) -> String {
 }
 
 #[test]
+fn a_build_explains_itself_and_does_nothing() {
+    let sandbox = Sandbox::new();
+    let pom = "<project><artifactId>shop</artifactId><version>1</version><build><plugins><plugin>\
+               <artifactId>spring-boot-maven-plugin</artifactId></plugin></plugins></build></project>";
+    sandbox.write("pom.xml", pom);
+    sandbox.write("mvnw", "touch ran\n");
+    sandbox.write(".mvn/wrapper/maven-wrapper.properties", "");
+    let told = sandbox.run(["build", "--explain", "--base", "127.0.0.1:1/jre", "--tests", "skip"]);
+    let told = told.success();
+    for part in ["shop in ", "it has no run bit", "-Dmaven.test.skip=true", "target/shop-1.jar", "127.0.0.1:1/jre"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let json = sandbox.run(["build", "--explain", "--json"]);
+    assert!(json.success().contains("\"tests\":{\"value\":\"compile\",\"why\":"), "{}", json.stdout);
+    let left: Vec<_> = fs::read_dir(sandbox.dir()).expect("the folder is there").flatten().collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+    sandbox.run(["build", "--explain", "--output", "oci:x"]).exits_with(2);
+}
+
+#[test]
 #[ignore = "needs the lab: run by make test"]
 fn a_gradle_project_is_built_by_its_wrapper_and_its_archive_found_whatever_its_name() {
     let mut sandbox = Sandbox::new();

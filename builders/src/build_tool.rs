@@ -144,6 +144,28 @@ impl BuildTool {
         }
         Ok(command)
     }
+
+    /// A command of [`BuildTool::command`] as a user would type it.
+    pub fn shown(&self, command: &Command) -> String {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let mut words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        if matches!(self, BuildTool::MavenWrapper { .. } | BuildTool::GradleWrapper { .. }) {
+            // What hands the script to the shell is of no interest.
+            let script = format!("/{}", self.system().script());
+            words.drain(..words.iter().position(|word| word.ends_with(&script)).unwrap_or(0));
+        }
+        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A word for a shell, in quotes where it needs them.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// `./mvnw`, `../mvnw`: the script as seen from a directory at or below its own.

@@ -10,6 +10,7 @@ pub mod boot_archive;
 pub mod build_tool;
 mod built_archive;
 pub mod classpath_index;
+pub mod explain;
 mod gradle;
 mod gradle_build;
 mod gradle_script;

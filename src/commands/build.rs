@@ -12,6 +12,7 @@ use shipit_builders::{Application, Artifact, JavaVersion, Project};
 
 use super::base::{self, PinnedBase};
 use super::context::Context;
+use super::explain;
 use crate::git::{self, GitState, NoGit};
 use crate::image::assemble::{Image, OwnLayer, assemble};
 use crate::image::config::Runtime;
@@ -43,6 +44,10 @@ pub struct Arguments {
     #[arg(long)]
     locked: bool,
 
+    /// Say what was found, why, and what would be run; run nothing, write nothing, ask no registry.
+    #[arg(long, conflicts_with_all = ["output", "locked"])]
+    explain: bool,
+
     #[command(flatten)]
     settings: Flags<{ BUILD | IMAGE | REGISTRY }>,
 }
@@ -51,6 +56,11 @@ impl Arguments {
     pub fn run(self, context: &Context<'_>) -> Result<(), CommandError> {
         let started = Instant::now();
         let settings = context.settings(&self.settings.given)?;
+        if self.explain {
+            let commit_time = source_state(context)?.map(|git| git.commit_time);
+            let modified = commit_time.or(context.source_date_epoch()?).unwrap_or(FIXED_TIME);
+            return explain::run(context, &settings, modified);
+        }
         let platform = one_platform(&settings)?;
         let _lock = context.lock_output(true)?;
 
@@ -190,7 +200,21 @@ fn run_build(
     for notice in &project.notices {
         report.note(notice);
     }
-    let options = PackageOptions {
+    let options = package_options(context, settings, modified, project);
+    let progress = report.line_progress(project.tool.system().name());
+    let result = package(project, &options, &mut |line| progress.set(line));
+    progress.finish();
+    let artifact = result.map_err(|error| match error {
+        PackageError::BuildFailed { .. } => ErrorKind::ProjectBuild.error(error),
+        other => ErrorKind::Other.error(other),
+    })?;
+    report.step("Packaged", format!("{} in {}", artifact.path.display(), Elapsed(started.elapsed())));
+    Ok(artifact)
+}
+
+/// How the settings want the project to be built.
+pub fn package_options(context: &Context<'_>, settings: &Settings, modified: i64, project: &Project) -> PackageOptions {
+    PackageOptions {
         tests: match settings.build.tests.unwrap_or_default() {
             TestsMode::Compile => Tests::Compile,
             TestsMode::Skip => Tests::Skip,
@@ -202,16 +226,7 @@ fn run_build(
         },
         output_timestamp: modified,
         log: context.output().join("build.log"),
-    };
-    let progress = report.line_progress(project.tool.system().name());
-    let result = package(project, &options, &mut |line| progress.set(line));
-    progress.finish();
-    let artifact = result.map_err(|error| match error {
-        PackageError::BuildFailed { .. } => ErrorKind::ProjectBuild.error(error),
-        other => ErrorKind::Other.error(other),
-    })?;
-    report.step("Packaged", format!("{} in {}", artifact.path.display(), Elapsed(started.elapsed())));
-    Ok(artifact)
+    }
 }
 
 fn plan_archive(artifact: &Artifact) -> Result<Application, CommandError> {

@@ -5,6 +5,7 @@ mod build;
 mod completions;
 mod context;
 mod deploy;
+mod explain;
 mod push;
 mod registry_access;
 mod rollout;
@@ -21,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   shipit build                          build the image of the project in this folder
   shipit build --jar target/shop.jar    … of a jar, without a build, a project or git
+  shipit build --explain                say what would be built, and how; run nothing
   shipit push                           push what was built; roll the service of shipit.toml to it
   shipit push --no-deploy               push only
   shipit deploy --env production        roll the service of [env.production] to what was pushed
