@@ -177,6 +177,12 @@ pub fn find(
     }
 }
 
+/// Where the poms say that the archive will be; `None` where a property hides it.
+pub fn expected(project: &Project, lineage: &Lineage) -> Option<PathBuf> {
+    let directory = lineage.boot_setting("outputDirectory").or_else(|| lineage.output())?;
+    Some(project.module.join(directory).join(expected_names(lineage).into_iter().next()?))
+}
+
 /// Whether a file's name is that of the artifact `stem` with a classifier.
 fn is_beside(path: &Path, stem: &str) -> bool {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -123,22 +123,25 @@ impl Lineage {
         self.user_properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The Java release that the compiler is told to target.
-    pub fn java(&self) -> Option<JavaVersion> {
+    /// The Java release that the compiler is told to target, and which setting tells it.
+    pub fn java(&self) -> Option<(JavaVersion, String)> {
         let property = |name: &str| self.resolve(&format!("${{{name}}}"));
         let settings = [
-            self.setting(COMPILER_PLUGIN, "release"),
-            property("maven.compiler.release"),
-            self.setting(COMPILER_PLUGIN, "target"),
-            property("maven.compiler.target"),
-            property("java.version").filter(|_| self.sets("java.version")),
+            (self.setting(COMPILER_PLUGIN, "release"), "<release> of maven-compiler-plugin"),
+            (property("maven.compiler.release"), "the property maven.compiler.release"),
+            (self.setting(COMPILER_PLUGIN, "target"), "<target> of maven-compiler-plugin"),
+            (property("maven.compiler.target"), "the property maven.compiler.target"),
+            (property("java.version").filter(|_| self.sets("java.version")), "the property java.version"),
         ];
-        let named = settings.into_iter().flatten().find_map(|text| text.parse().ok());
+        let named = settings
+            .into_iter()
+            .find_map(|(text, setting)| Some((text?.parse().ok()?, format!("{setting}, in the pom"))));
         named.or_else(|| {
             // What Spring's parent sets where the project says nothing.
             let parent = self.outer_parent().filter(|parent| parent.artifact_id == BOOT_PARENT)?;
             let major: u16 = parent.version.split('.').next()?.parse().ok()?;
-            Some(JavaVersion(if major >= 3 { 17 } else { 8 }))
+            let java = JavaVersion(if major >= 3 { 17 } else { 8 });
+            Some((java, format!("the default of {BOOT_PARENT} {}", parent.version)))
         })
     }
 
@@ -283,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_java_version_is_what_the_compiler_is_told() {
-        let java = |rest: &str| with_parent("p", rest).java().map(|java| java.0);
+        let java = |rest: &str| with_parent("p", rest).java().map(|(java, _)| java.0);
         assert_eq!(java("<properties><java.version>1.8</java.version></properties>"), Some(8));
         assert_eq!(
             java(
@@ -298,7 +301,8 @@ mod tests {
             Some(11)
         );
         assert_eq!(java(""), None);
-        assert_eq!(with_parent("spring-boot-starter-parent", "").java(), Some(JavaVersion(17)));
+        let (java, setting) = with_parent("spring-boot-starter-parent", "").java().unwrap();
+        assert_eq!((java.0, setting.as_str()), (17, "the default of spring-boot-starter-parent 3.4.1"));
     }
 
     #[test]

@@ -8,7 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+use crate::archive::ArchiveError;
+use crate::boot_archive::BootArchiveError;
+use crate::build_tool::System;
 use crate::built_archive::{self, BuildEvidence, BuiltArchiveError};
+use crate::gradle_build;
 use crate::lineage::{Lineage, configured_arguments, user_properties};
 use crate::pom::PomError;
 use crate::running_build::run;
@@ -25,11 +29,12 @@ const LAST_LINES: usize = 30;
 pub struct PackageOptions {
     /// What happens with the tests (setting `build.tests`).
     pub tests: Tests,
-    /// Further arguments for Maven, after shipit's own (setting `build.maven-args`).
+    /// Further arguments for Maven or Gradle, after shipit's own (settings `build.maven-args`, `build.gradle-args`).
     pub arguments: Vec<String>,
     /// Seconds since the Unix epoch for `project.build.outputTimestamp`, where the project sets none.
     pub output_timestamp: i64,
-    /// Where the whole output goes: `target/shipit/build.log`. Its directory is made where it is missing.
+    /// Where the whole output goes: `target/shipit/build.log`. Its directory is made where it is missing, and holds
+    /// what else the build needs.
     pub log: PathBuf,
     /// Ends the build, and all that it started, when it becomes true.
     pub stop: Arc<AtomicBool>,
@@ -38,7 +43,7 @@ pub struct PackageOptions {
 /// What the build does with the project's tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tests {
-    /// Compiled, not run (`-DskipTests`): a `test-jar` that another module needs is still made.
+    /// Compiled, not run (`-DskipTests`; Gradle: `testClasses`): a `test-jar` that another module needs is still made.
     #[default]
     Compile,
     /// Neither compiled nor run (`-Dmaven.test.skip=true`).
@@ -54,7 +59,7 @@ pub enum PackageError {
     #[error("the project's own build failed ({status}). {}\nThe whole output is in '{log}'", as_text(.lines))]
     BuildFailed {
         status: ExitStatus,
-        /// From the first line that Maven marks as an error, or the last lines; bounded.
+        /// From the first line that the build marks as an error, or the last lines; bounded.
         lines: Vec<String>,
         log: PathBuf,
     },
@@ -70,6 +75,17 @@ pub enum PackageError {
     Pom(#[from] PomError),
     #[error(transparent)]
     Archive(#[from] BuiltArchiveError),
+    #[error("cannot write '{path}', which asks Gradle for its archive: {source}")]
+    InitScript { path: PathBuf, source: io::Error },
+    #[error(
+        "the Gradle build succeeded, but did not say which archive it made: there is no '{answer}'. Look for options \
+         in build.gradle-args that keep tasks from running (--dry-run, --exclude-task)"
+    )]
+    NoAnswer { answer: PathBuf },
+    #[error("the Gradle build succeeded, but what it made cannot be read: {0}")]
+    GradleArchive(#[source] ArchiveError),
+    #[error("the Gradle build succeeded, but {0}")]
+    GradleNotBoot(#[source] BootArchiveError),
 }
 
 fn as_text(lines: &[String]) -> String {
@@ -88,18 +104,48 @@ pub fn package(
     options: &PackageOptions,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Artifact, PackageError> {
+    match project.tool.system() {
+        System::Maven => {
+            let lineage = lineage(project, options)?;
+            let started = SystemTime::now();
+            let mut evidence = BuildEvidence::default();
+            let command = maven(project, options, &lineage)?;
+            follow(command, options, &mut |line| {
+                evidence.read(line);
+                on_line(line);
+            })?;
+            Ok(Artifact { path: built_archive::find(project, &lineage, &evidence, started)? })
+        }
+        System::Gradle => {
+            gradle_build::prepare(project, options)?;
+            follow(gradle_build::command(project, options)?, options, on_line)?;
+            gradle_build::find(options)
+        }
+    }
+}
+
+/// The command that [`package`] runs, in [`Project::root`].
+pub fn command(project: &Project, options: &PackageOptions) -> Result<Command, PackageError> {
+    match project.tool.system() {
+        System::Maven => maven(project, options, &lineage(project, options)?),
+        System::Gradle => gradle_build::command(project, options),
+    }
+}
+
+/// The module's pom, with what `.mvn/maven.config` and the caller's arguments set.
+pub(crate) fn lineage(project: &Project, options: &PackageOptions) -> Result<Lineage, PackageError> {
     let mut arguments = configured_arguments(&project.root);
     arguments.extend(options.arguments.iter().cloned());
     let properties = user_properties(arguments.iter().map(String::as_str));
-    let lineage = Lineage::read(&project.module.join("pom.xml"), properties)?;
-    let started = SystemTime::now();
-    let mut evidence = BuildEvidence::default();
+    Ok(Lineage::read(&project.module.join("pom.xml"), properties)?)
+}
+
+/// Runs the build to its end, with its output in the log and, without colours, in `on_line`.
+fn follow(command: Command, options: &PackageOptions, on_line: &mut dyn FnMut(&str)) -> Result<(), PackageError> {
     let mut complaint = Complaint::default();
     let mut log = Log::create(&options.log)?;
-    let command = maven(project, options, &lineage)?;
     let status = run(command, &options.stop, &mut |line| {
         let plain = without_colours(line);
-        evidence.read(&plain);
         complaint.read(&plain);
         on_line(&plain);
         log.write(line)
@@ -108,7 +154,7 @@ pub fn package(
     if !status.success() {
         return Err(PackageError::BuildFailed { status, lines: complaint.lines(), log: options.log.clone() });
     }
-    Ok(Artifact { path: built_archive::find(project, &lineage, &evidence, started)? })
+    Ok(())
 }
 
 /// The command line. Only options that every Maven since 3.5 knows: an unknown one fails the build.
@@ -211,7 +257,7 @@ struct Complaint {
 
 impl Complaint {
     fn read(&mut self, line: &str) {
-        if self.errors.is_empty() && !line.contains("[ERROR]") {
+        if self.errors.is_empty() && !begins_complaint(line) {
             if self.last.len() == LAST_LINES {
                 self.last.pop_front();
             }
@@ -224,6 +270,15 @@ impl Complaint {
     fn lines(self) -> Vec<String> {
         if self.errors.is_empty() { self.last.into() } else { self.errors }
     }
+}
+
+/// Whether a build says from here on what is wrong: Maven's mark, that of the compilers in a Gradle build, Gradle's own.
+fn begins_complaint(line: &str) -> bool {
+    line.contains("[ERROR]")
+        || line.contains(": error: ")
+        || line.starts_with("e: ")
+        || line.starts_with("FAILURE: ")
+        || (line.starts_with("> Task ") && line.ends_with(" FAILED"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Stage one, detect: what is in this directory?
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::JavaVersion;
-use crate::build_tool;
+use crate::build_tool::{self, System};
+use crate::gradle;
 use crate::lineage::{self, BootPlugin, Lineage};
 use crate::pom::{Pom, PomError};
 use crate::reactor;
@@ -14,18 +16,45 @@ use crate::reactor;
 /// A project that shipit knows how to build.
 #[derive(Debug, Clone)]
 pub struct Project {
-    /// The directory with the top pom.xml: where the build is run.
+    /// The directory with the top pom.xml or settings.gradle: where the build is run.
     pub root: PathBuf,
     /// The directory of the module whose archive becomes the image; `root` itself in a project of one module.
     pub module: PathBuf,
-    /// `artifactId` of the module.
+    /// `artifactId` of the module; in Gradle the project's name.
     pub name: String,
+    /// The module's path in a Gradle build: `:` for the root, else `:a:b`; none in a Maven one.
+    pub gradle_path: Option<String>,
+    /// How the module came to be chosen.
+    pub choice: ModuleChoice,
     /// What runs the build.
     pub tool: BuildTool,
-    /// The Java release that the project's compiler settings name, where they can be read without running Maven.
+    /// The Java release that the project's compiler settings name, where they can be read without running the build.
     pub java: Option<JavaVersion>,
+    /// The setting that names [`Project::java`].
+    pub java_source: Option<String>,
     /// What the user should know of how the project will be built; a sentence each.
     pub notices: Vec<String>,
+}
+
+/// How a module came to be the one that ships.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModuleChoice {
+    /// The caller named it.
+    Named,
+    /// No other module makes a Spring Boot archive.
+    OnlyOne,
+    /// Others make one too, but only this one has a class that starts Spring Boot.
+    MainClass,
+}
+
+impl fmt::Display for ModuleChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ModuleChoice::Named => "named by the setting build.module",
+            ModuleChoice::OnlyOne => "the only module with the Spring Boot plugin",
+            ModuleChoice::MainClass => "the only module with a class that starts Spring Boot",
+        })
+    }
 }
 
 /// What runs the project's build.
@@ -35,13 +64,18 @@ pub enum BuildTool {
     MavenWrapper { script: PathBuf, executable: bool },
     /// `mvn` of the PATH, where the project has no wrapper.
     Maven { program: PathBuf },
+    /// The project's own `gradlew`, likewise.
+    GradleWrapper { script: PathBuf, executable: bool },
+    /// `gradle` of the PATH, where the project has no wrapper.
+    Gradle { program: PathBuf },
 }
 
 impl fmt::Display for BuildTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildTool::MavenWrapper { .. } => f.write_str("its Maven wrapper"),
-            BuildTool::Maven { program } => program.display().fmt(f),
+            BuildTool::GradleWrapper { .. } => f.write_str("its Gradle wrapper"),
+            BuildTool::Maven { program } | BuildTool::Gradle { program } => program.display().fmt(f),
         }
     }
 }
@@ -49,7 +83,8 @@ impl fmt::Display for BuildTool {
 /// What the caller may say about the project.
 #[derive(Debug, Clone, Default)]
 pub struct DetectOptions {
-    /// The module to ship (setting `build.module`): its artifactId or its directory relative to the root.
+    /// The module to ship (setting `build.module`): its artifactId or Gradle path, or its directory relative to
+    /// the root.
     pub module: Option<String>,
 }
 
@@ -59,15 +94,12 @@ pub enum DetectError {
     #[error("cannot look into '{directory}': {source}")]
     Directory { directory: PathBuf, source: io::Error },
     #[error(
-        "no project in '{directory}': there is no pom.xml. Run shipit in a Maven project, name one with -C, or a \
-         finished jar with --jar"
+        "no project in '{directory}': there is no pom.xml and no build.gradle. Run shipit in a Maven or Gradle project, \
+         name one with -C, or a finished jar with --jar"
     )]
     NoProject { directory: PathBuf },
-    #[error(
-        "'{directory}' is a Gradle project, which shipit does not build yet. Run `./gradlew bootJar`, and give shipit \
-         the jar with --jar"
-    )]
-    Gradle { directory: PathBuf },
+    #[error("cannot read '{path}': {source}")]
+    Script { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Pom(#[from] PomError),
     #[error(
@@ -75,6 +107,16 @@ pub enum DetectError {
          Maven is installed) or install Maven"
     )]
     NoMaven { root: PathBuf },
+    #[error(
+        "'{root}' has no Gradle wrapper, and there is no `gradle` on the PATH. Add a wrapper (`gradle wrapper` where \
+         Gradle is installed) or install Gradle"
+    )]
+    NoGradle { root: PathBuf },
+    #[error(
+        "nothing in '{directory}' makes a Spring Boot jar: no project of this Gradle build applies the plugin \
+         `org.springframework.boot`. Add it to the plugins of the application's build script"
+    )]
+    NotSpringBootGradle { directory: PathBuf },
     #[error(
         "nothing in '{directory}' makes a Spring Boot jar: no module of packaging jar or war uses \
          spring-boot-maven-plugin. Add it to <build><plugins> of the application's pom.xml"
@@ -96,43 +138,39 @@ pub fn detect(directory: &Path, options: &DetectOptions) -> Result<Project, Dete
     let path = std::env::var_os("PATH");
     let directory = fs::canonicalize(directory)
         .map_err(|source| DetectError::Directory { directory: directory.to_owned(), source })?;
-    if !directory.join("pom.xml").is_file() {
-        let gradle = ["build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"];
-        return Err(if gradle.iter().any(|name| directory.join(name).is_file()) {
-            DetectError::Gradle { directory }
-        } else {
-            DetectError::NoProject { directory }
-        });
+    if directory.join("pom.xml").is_file() {
+        maven_project(&directory, options, path.as_deref())
+    } else if gradle::is_project(&directory) {
+        gradle::detect(&directory, options, path.as_deref())
+    } else {
+        Err(DetectError::NoProject { directory })
     }
-    let mut notices = Vec::new();
-    let (root, wrapper) = root_and_wrapper(&directory);
-    let chosen = match &options.module {
-        Some(module) => named_module(&root, module)?,
-        None => bootable_module(&directory, &root)?,
+}
+
+/// The folder in `directory` that its build writes to and `clean` removes: `target` or `build`.
+pub fn output_folder(directory: &Path) -> &'static str {
+    if gradle::is_project(directory) && !directory.join("pom.xml").is_file() { "build" } else { "target" }
+}
+
+fn maven_project(directory: &Path, options: &DetectOptions, path: Option<&OsStr>) -> Result<Project, DetectError> {
+    let (root, wrapper) = root_and_wrapper(directory);
+    let (chosen, choice) = match &options.module {
+        Some(module) => (named_module(&root, module)?, ModuleChoice::Named),
+        None => bootable_module(directory, &root)?,
     };
-    let tool = match wrapper.or_else(|| build_tool::maven_on(path.as_deref())) {
+    let tool = match wrapper.or_else(|| System::Maven.on(path)) {
         Some(tool) => tool,
         None => return Err(DetectError::NoMaven { root }),
     };
-    match &tool {
-        BuildTool::Maven { program } if build_tool::wrapper_without_properties(&root) => notices.push(format!(
-            "mvnw lacks its .mvn/wrapper/maven-wrapper.properties, so '{}' of the PATH builds the project",
-            program.display()
-        )),
-        BuildTool::Maven { program } => {
-            notices.push(format!("the project has no Maven wrapper, so '{}' of the PATH builds it", program.display()))
-        }
-        BuildTool::MavenWrapper { script, .. } if build_tool::has_windows_line_ends(script) => notices.push(
-            "mvnw has Windows line ends, and is handed to the shell without them; the line `mvnw text eol=lf` in \
-             .gitattributes mends it"
-                .to_owned(),
-        ),
-        BuildTool::MavenWrapper { .. } => {}
-    }
+    let notices = build_tool::notices(&tool, &root);
+    let (java, java_source) = chosen.java().unzip();
     Ok(Project {
-        java: chosen.java(),
+        java,
+        java_source,
         name: chosen.module().artifact_id.clone(),
         module: chosen.module().directory.clone(),
+        gradle_path: None,
+        choice,
         root,
         tool,
         notices,
@@ -144,13 +182,16 @@ pub fn detect(directory: &Path, options: &DetectOptions) -> Result<Project, Dete
 fn root_and_wrapper(directory: &Path) -> (PathBuf, Option<BuildTool>) {
     let chain = reactor::aggregators(directory);
     for candidate in chain.iter().rev() {
-        if let Some(wrapper) = build_tool::wrapper_in(candidate) {
+        if let Some(wrapper) = System::Maven.wrapper_in(candidate) {
             return (candidate.clone(), Some(wrapper));
         }
     }
     let root = chain.into_iter().next_back().unwrap_or_else(|| directory.to_owned());
     let repository = root.ancestors().position(|above| above.join(".git").exists());
-    let wrapper = root.ancestors().take(repository.map_or(0, |depth| depth + 1)).find_map(build_tool::wrapper_in);
+    let wrapper = root
+        .ancestors()
+        .take(repository.map_or(0, |depth| depth + 1))
+        .find_map(|above| System::Maven.wrapper_in(above));
     (root, wrapper)
 }
 
@@ -175,7 +216,7 @@ fn named_module(root: &Path, module: &str) -> Result<Lineage, DetectError> {
 }
 
 /// The one module at or below `directory` that makes a Spring Boot archive.
-fn bootable_module(directory: &Path, root: &Path) -> Result<Lineage, DetectError> {
+fn bootable_module(directory: &Path, root: &Path) -> Result<(Lineage, ModuleChoice), DetectError> {
     let modules = reactor::modules(directory)?;
     let mut candidates: Vec<Lineage> =
         modules.into_iter().filter(makes_an_archive).map(|pom| lineage(root, pom)).collect();
@@ -184,15 +225,20 @@ fn bootable_module(directory: &Path, root: &Path) -> Result<Lineage, DetectError
     if candidates.iter().any(seen) {
         candidates.retain(seen);
     }
+    let mut choice = ModuleChoice::OnlyOne;
     // A parent often gives the plugin to libraries too; what sets the application apart is its main class.
     if candidates.len() > 1 && candidates.iter().any(|module| has_application_class(&module.module().directory)) {
         candidates.retain(|module| has_application_class(&module.module().directory));
+        choice = ModuleChoice::MainClass;
     }
     if candidates.len() > 1 {
         let modules = candidates.iter().map(|module| module.module().artifact_id.clone()).collect();
         return Err(DetectError::SeveralModules { directory: directory.to_owned(), modules });
     }
-    candidates.pop().ok_or_else(|| DetectError::NotSpringBoot { directory: directory.to_owned() })
+    match candidates.pop() {
+        Some(module) => Ok((module, choice)),
+        None => Err(DetectError::NotSpringBoot { directory: directory.to_owned() }),
+    }
 }
 
 fn makes_an_archive(pom: &Pom) -> bool {
@@ -200,7 +246,7 @@ fn makes_an_archive(pom: &Pom) -> bool {
 }
 
 /// Whether the sources of a module hold a class that starts Spring Boot.
-fn has_application_class(module: &Path) -> bool {
+pub(crate) fn has_application_class(module: &Path) -> bool {
     let mut waiting = vec![module.join("src/main")];
     while let Some(directory) = waiting.pop() {
         let Ok(entries) = fs::read_dir(&directory) else { continue };
@@ -310,8 +356,6 @@ mod tests {
         let empty = TestProject::new();
         assert!(matches!(detected(&empty, "", None), Err(DetectError::NoProject { .. })));
         assert!(matches!(detected(&empty, "missing", None), Err(DetectError::Directory { .. })));
-        let gradle = TestProject::new().file("build.gradle.kts", "");
-        assert!(matches!(detected(&gradle, "", None), Err(DetectError::Gradle { .. })));
         let plain = TestProject::new().pom("", "a", "").wrapper("", 0o755, "");
         assert!(matches!(detected(&plain, "", None), Err(DetectError::NotSpringBoot { .. })));
         for broken in ["", "<project>", "<html/>", "<project/>"] {

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use jiff::Timestamp;
+use shipit_builders::build_tool::System;
 use shipit_builders::package::{PackageError, PackageOptions, Tests, package};
 use shipit_builders::plan::plan;
 use shipit_builders::project::{DetectOptions, detect};
@@ -11,6 +13,7 @@ use shipit_builders::{Application, Artifact, JavaVersion, Project};
 
 use super::base::{self, PinnedBase};
 use super::context::Context;
+use super::explain;
 use super::image_settings::{self, platforms};
 use super::interrupt::Interrupt;
 use super::verify::verify;
@@ -26,8 +29,8 @@ use crate::version;
 
 /// Build the image of a Spring Boot project, and print its digest.
 ///
-/// Runs the project's own Maven build, lays the jar out in layers on a JRE base image, and writes an OCI image layout
-/// and release.json to target/shipit/. The same commit and shipit.lock give the same digest.
+/// Runs the project's own Maven or Gradle build, lays the jar out in layers on a JRE base image, and writes an OCI image layout
+/// and release.json to target/shipit/ (Gradle: build/shipit/). The same commit and shipit.lock give the same digest.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Write the whole image, the base's layers included, for other tools: oci:DIR (an OCI image layout) or
@@ -44,6 +47,9 @@ pub struct Arguments {
     /// Nothing is written to this project.
     #[arg(long, conflicts_with = "output")]
     verify: bool,
+    /// Say what was found, why, and what would be run; run nothing, write nothing, ask no registry.
+    #[arg(long, conflicts_with_all = ["output", "locked"])]
+    explain: bool,
 
     #[command(flatten)]
     settings: Flags<{ BUILD | IMAGE | REGISTRY }>,
@@ -57,14 +63,15 @@ impl Arguments {
         if self.verify {
             return verify(context, &settings, &self.settings.given, self.locked);
         }
+        if self.explain {
+            let modified = modified(context, source_state(context)?.as_ref())?;
+            return explain::run(context, &settings, modified);
+        }
         let _lock = context.lock_output(true)?;
 
         // Before anything is written: what the build itself writes must not make the tree look changed.
         let git = source_state(context)?;
-        let modified = match &git {
-            Some(git) => git.commit_time,
-            None => context.source_date_epoch()?.unwrap_or(timestamp::FIXED),
-        };
+        let modified = modified(context, git.as_ref())?;
 
         let bases = base::Bases::new(context, &settings, &platforms, self.locked)?;
         let (application, name, base) = match &settings.build.jar {
@@ -105,6 +112,14 @@ impl Arguments {
         context.report.step("Built", format!("{} in {}", release.tag, Elapsed(started.elapsed())));
         context.report.result(image.digest(), &release)?;
         Ok(())
+    }
+}
+
+/// The commit's time, or what stands in for it, in seconds since the Unix epoch.
+fn modified(context: &Context<'_>, git: Option<&GitState>) -> Result<i64, CommandError> {
+    match git {
+        Some(git) => Ok(git.commit_time),
+        None => Ok(context.source_date_epoch()?.unwrap_or(timestamp::FIXED)),
     }
 }
 
@@ -168,18 +183,8 @@ fn run_build(
     }
     let interrupt = Interrupt::watch()
         .map_err(|error| ErrorKind::Other.error(format!("cannot watch for signals to end: {error}")))?;
-    let options = PackageOptions {
-        tests: match settings.build.tests.unwrap_or_default() {
-            TestsMode::Compile => Tests::Compile,
-            TestsMode::Skip => Tests::Skip,
-            TestsMode::Run => Tests::Run,
-        },
-        arguments: settings.build.maven_args.clone().unwrap_or_default(),
-        output_timestamp: modified,
-        log: context.output().join("build.log"),
-        stop: interrupt.wished(),
-    };
-    let progress = report.line_progress("Maven");
+    let options = PackageOptions { stop: interrupt.wished(), ..package_options(context, settings, modified, project) };
+    let progress = report.line_progress(project.tool.system().name());
     let result = package(project, &options, &mut |line| progress.set(line));
     progress.finish();
     let artifact = result.map_err(|error| match error {
@@ -189,6 +194,24 @@ fn run_build(
     })?;
     report.step("Packaged", format!("{} in {}", artifact.path.display(), Elapsed(started.elapsed())));
     Ok(artifact)
+}
+
+/// How the settings want the project to be built.
+pub fn package_options(context: &Context<'_>, settings: &Settings, modified: i64, project: &Project) -> PackageOptions {
+    PackageOptions {
+        tests: match settings.build.tests.unwrap_or_default() {
+            TestsMode::Compile => Tests::Compile,
+            TestsMode::Skip => Tests::Skip,
+            TestsMode::Run => Tests::Run,
+        },
+        arguments: match project.tool.system() {
+            System::Maven => settings.build.maven_args.clone().unwrap_or_default(),
+            System::Gradle => settings.build.gradle_args.clone().unwrap_or_default(),
+        },
+        output_timestamp: modified,
+        log: context.output().join("build.log"),
+        stop: Arc::default(),
+    }
 }
 
 fn plan_archive(artifact: &Artifact) -> Result<Application, CommandError> {

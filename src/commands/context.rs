@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use clap::{ArgAction, Args};
 
+use shipit_builders::project::output_folder;
+
 use crate::image::Digest;
 use crate::image::cache::Cache;
 use crate::report::{CommandError, ErrorKind, Mode, Report};
@@ -15,7 +17,7 @@ use crate::settings::{Given, Settings, SettingsError, Sources, Variables, enviro
 /// The arguments that every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// The project's folder, in place of the nearest one upwards with a shipit.toml or a pom.xml.
+    /// The project's folder, in place of the nearest one upwards with a shipit.toml, a pom.xml or a Gradle script.
     #[arg(short = 'C', value_name = "DIR", global = true)]
     directory: Option<PathBuf>,
 
@@ -104,7 +106,7 @@ impl<'a> Context<'a> {
     /// The folder of the image layout and the release's record.
     pub fn output(&self) -> PathBuf {
         match &self.project {
-            Some(project) => project.join("target/shipit"),
+            Some(project) => project.join(output_folder(project)).join("shipit"),
             None => self.start.join("shipit-out"),
         }
     }

@@ -6,6 +6,7 @@ mod completions;
 mod context;
 mod deploy;
 mod diff;
+mod explain;
 mod image_argument;
 mod image_settings;
 mod init;
@@ -30,6 +31,7 @@ Examples:
   shipit build                          build the image of the project in this folder
   shipit build --jar target/shop.jar    … of a jar, without a build, a project or git
   shipit build --verify                 check that the commit has one digest wherever it is built
+  shipit build --explain                say what would be built, and how; run nothing
   shipit push                           push what was built; roll the service of shipit.toml to it
   shipit push --no-deploy               push only
   shipit deploy --env production        roll the service of [env.production] to what was pushed

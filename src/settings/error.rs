@@ -41,7 +41,7 @@ pub enum SettingsError {
     #[error("{}: layer-format = {found} is newer than this shipit, which knows {known}; update shipit", path.display())]
     LayerFormat { path: PathBuf, found: u32, known: u32 },
 
-    #[error("no project: neither {} nor a folder above it has a shipit.toml or a pom.xml (-C DIR names the project, --jar FILE needs none)", start.display())]
+    #[error("no project: neither {} nor a folder above it has a shipit.toml, a pom.xml or a Gradle script (-C DIR names the project, --jar FILE needs none)", start.display())]
     NoProject { start: PathBuf },
 
     #[error("{} is not a directory", path.display())]

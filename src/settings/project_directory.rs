@@ -6,9 +6,10 @@ use super::error::SettingsError;
 use super::file::FILE_NAME;
 
 /// What marks a project's folder.
-const MARKS: [&str; 2] = [FILE_NAME, "pom.xml"];
+const MARKS: [&str; 6] =
+    [FILE_NAME, "pom.xml", "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"];
 
-/// The nearest folder with a shipit.toml or a pom.xml, from `start` upwards.
+/// The nearest folder with a shipit.toml, a pom.xml or a script of Gradle's, from `start` upwards.
 ///
 /// A path that is relative stays so, as long as it need not leave `start`.
 pub fn find_project_directory(start: &Path) -> Result<PathBuf, SettingsError> {
@@ -42,6 +43,8 @@ mod tests {
         assert_eq!(find_project_directory(&deep).unwrap(), root);
         std::fs::write(module.join("pom.xml"), "<project/>").unwrap();
         assert_eq!(find_project_directory(&deep).unwrap(), module);
+        std::fs::write(module.join("src/build.gradle.kts"), "").unwrap();
+        assert_eq!(find_project_directory(&deep).unwrap(), module.join("src"));
     }
 
     #[test]

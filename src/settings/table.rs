@@ -14,7 +14,7 @@ use crate::image::Platform;
 super::declare::settings! {
     /// How the project is built.
     Build in build {
-        /// Module to ship, by artifactId or by directory; needed only where several modules are bootable.
+        /// Module to ship, by artifactId (Gradle: path) or by directory; needed only where several modules are bootable.
         module: Option<String> { default: "the one bootable module", example: "\"web\"", placeholder: "MODULE" }
         /// Jar to ship as it is, without a build.
         jar: Option<String> { default: "none: the project is built", example: "\"target/shop.jar\"", placeholder: "FILE" }
@@ -22,6 +22,8 @@ super::declare::settings! {
         tests: Option<TestsMode> { default: "`\"compile\"`" }
         /// Further arguments for Maven, after shipit's own.
         maven_args: Option<Vec<String>> { default: "none", example: "[\"-Pproduction\", \"-T1C\"]" }
+        /// Further arguments for Gradle, after shipit's own.
+        gradle_args: Option<Vec<String>> { default: "none", example: "[\"-Pprofile=production\", \"--parallel\"]" }
     }
 
     /// What the image is made of.
