@@ -72,6 +72,7 @@ fn object(image: &OpenedImage, facts: &Facts) -> Value {
         "springBoot": facts.spring_boot,
         "startClass": facts.start_class,
         "java": facts.java,
+        "javaTarget": facts.java_target,
         "libraries": facts.libraries,
     })
 }
@@ -104,6 +105,7 @@ fn describe(image: &OpenedImage, facts: &Facts) -> String {
         ("Spring Boot", facts.spring_boot.clone()),
         ("start class", facts.start_class.clone()),
         ("Java", facts.java.clone()),
+        ("compiled for", facts.java_target.map(|release| format!("Java {release}"))),
         ("libraries", facts.libraries.map(|count| count.to_string())),
     ];
     let mut lines: Vec<String> =

@@ -126,7 +126,11 @@ Gradle: tasks.cyclonedxBom { includeBomSerialNumber = false }"
     Rule {
         id: "sbom-timestamp",
         why: "The CycloneDX plugin writes the time of the build into the bill of materials.",
-        mend: |_| format!("{OUTPUT_TIMESTAMP}\nand cyclonedx-maven-plugin 2.7.9 or later, which then leaves the timestamp out"),
+        mend: |_| {
+            format!(
+                "{OUTPUT_TIMESTAMP}\nand cyclonedx-maven-plugin 2.7.9 or later, which then leaves the timestamp out"
+            )
+        },
         shows: |found| is_sbom(found) && is_key(found, &[".json"], |key| key == "/metadata/timestamp"),
     },
     Rule {

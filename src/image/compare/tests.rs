@@ -95,7 +95,7 @@ fn image(layers: &[Layer], rest: &Rest) -> OpenedImage {
 
 /// Each difference as `a / b / c: change`.
 fn told(a: &OpenedImage, b: &OpenedImage) -> Vec<String> {
-    let found = super::compare(a, b).unwrap();
+    let found = compare(a, b).unwrap();
     found.iter().map(|found| format!("{}: {:?}", found.at.join(" / "), found.change)).collect()
 }
 
