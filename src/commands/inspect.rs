@@ -1,14 +1,14 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::build::one_platform;
 use super::context::Context;
-use super::image_argument::{FORMS, ImageArgument, unreadable};
+use super::image_argument::{FORMS, ImageArgument, unreadable, wanted_platform};
+use crate::image::Platform;
 use crate::image::facts::{Facts, facts};
 use crate::image::opened::OpenedImage;
 use crate::release::Release;
 use crate::report::{CommandError, ErrorKind, Size, Table};
-use crate::settings::{Flags, IMAGE, REGISTRY};
+use crate::settings::{Flags, REGISTRY};
 
 /// Show what is in an image: platform, base, layers, command, and the Spring Boot and Java that it has.
 #[derive(Debug, Args)]
@@ -17,14 +17,18 @@ pub struct Arguments {
     /// The image. Default: the one that was built last in this project.
     image: Option<ImageArgument>,
 
+    /// The platform, where an image is there for several. Default: the first of image.platforms, else linux/amd64.
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
+
     #[command(flatten)]
-    settings: Flags<{ IMAGE | REGISTRY }>,
+    settings: Flags<REGISTRY>,
 }
 
 impl Arguments {
     pub fn run(self, context: &Context<'_>) -> Result<(), CommandError> {
         let settings = context.settings(&self.settings.given)?;
-        let platform = one_platform(&settings)?;
+        let platform = wanted_platform(self.platform.as_ref(), &settings);
         let argument = match self.image {
             Some(image) => image,
             None => {
