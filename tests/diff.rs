@@ -197,7 +197,7 @@ fn two_clones_that_tell_two_times_differ_in_build_info_and_a_registry_shows_the_
     run.exits_with(1);
     assert!(run.stdout.contains(place), "{}", run.stdout);
     let inspected: Value = serde_json::from_str(sandbox.run(["inspect", "--json", reference]).success()).unwrap();
-    assert_eq!(inspected["springBoot"], "4.1.2");
+    assert_eq!((&inspected["springBoot"], &inspected["javaTarget"]), (&json!("4.1.2"), &json!(17)));
 }
 
 #[test]

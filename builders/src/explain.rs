@@ -155,6 +155,7 @@ mod tests {
             arguments: vec!["-Pa b".to_owned()],
             output_timestamp: 1_700_000_000,
             log: project.root().join("out/build.log"),
+            stop: std::sync::Arc::default(),
         };
         explain(&detect(&project.root(), &DetectOptions::default()).unwrap(), &options).unwrap()
     }

@@ -4,12 +4,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::context::Context;
-use super::image_argument::{FORMS, ImageArgument, unreadable};
-use super::image_settings::one_platform;
+use super::image_argument::{FORMS, ImageArgument, unreadable, wanted_platform};
+use crate::image::Platform;
 use crate::image::compare::{Cause, Change, Difference, causes, compare};
 use crate::image::opened::OpenedImage;
 use crate::report::CommandError;
-use crate::settings::{Flags, IMAGE, REGISTRY};
+use crate::settings::{Flags, REGISTRY};
 
 /// What the exit codes of this command mean, for its help.
 const EXIT_CODES: &str = "\
@@ -36,14 +36,18 @@ pub struct Arguments {
     /// The other one
     b: ImageArgument,
 
+    /// The platform, where an image is there for several. Default: the first of image.platforms, else linux/amd64.
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
+
     #[command(flatten)]
-    settings: Flags<{ IMAGE | REGISTRY }>,
+    settings: Flags<REGISTRY>,
 }
 
 impl Arguments {
     pub fn run(self, context: &Context<'_>) -> Result<ExitCode, CommandError> {
         let settings = context.settings(&self.settings.given)?;
-        let platform = one_platform(&settings);
+        let platform = wanted_platform(self.platform.as_ref(), &settings);
         let a = self.a.open(context, &settings, &platform)?;
         let b = self.b.open(context, &settings, &platform)?;
         let differences = compare(&a, &b).map_err(unreadable)?;

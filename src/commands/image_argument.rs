@@ -142,6 +142,12 @@ impl ImageArgument {
     }
 }
 
+/// The platform to look at, of several.
+pub fn wanted_platform(flag: Option<&Platform>, settings: &Settings) -> Platform {
+    let first = settings.image.platforms.as_ref().and_then(|platforms| platforms.first());
+    flag.or(first).cloned().unwrap_or_else(Platform::linux_amd64)
+}
+
 /// A layout, or that of a project that was built.
 fn layout_in(folder: &Path) -> PathBuf {
     for built in ["target/shipit", "build/shipit", "shipit-out"] {

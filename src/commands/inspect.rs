@@ -2,13 +2,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::image_argument::{FORMS, ImageArgument, unreadable};
-use super::image_settings::one_platform;
+use super::image_argument::{FORMS, ImageArgument, unreadable, wanted_platform};
+use crate::image::Platform;
 use crate::image::facts::{Facts, facts};
 use crate::image::opened::OpenedImage;
 use crate::release::Release;
 use crate::report::{CommandError, ErrorKind, Size, Table};
-use crate::settings::{Flags, IMAGE, REGISTRY};
+use crate::settings::{Flags, REGISTRY};
 
 /// Show what is in an image: platform, base, layers, command, and the Spring Boot and Java that it has.
 #[derive(Debug, Args)]
@@ -17,14 +17,18 @@ pub struct Arguments {
     /// The image. Default: the one that was built last in this project.
     image: Option<ImageArgument>,
 
+    /// The platform, where an image is there for several. Default: the first of image.platforms, else linux/amd64.
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
+
     #[command(flatten)]
-    settings: Flags<{ IMAGE | REGISTRY }>,
+    settings: Flags<REGISTRY>,
 }
 
 impl Arguments {
     pub fn run(self, context: &Context<'_>) -> Result<(), CommandError> {
         let settings = context.settings(&self.settings.given)?;
-        let platform = one_platform(&settings);
+        let platform = wanted_platform(self.platform.as_ref(), &settings);
         let argument = match self.image {
             Some(image) => image,
             None => {
@@ -72,6 +76,7 @@ fn object(image: &OpenedImage, facts: &Facts) -> Value {
         "springBoot": facts.spring_boot,
         "startClass": facts.start_class,
         "java": facts.java,
+        "javaTarget": facts.java_target,
         "libraries": facts.libraries,
     })
 }
@@ -104,6 +109,7 @@ fn describe(image: &OpenedImage, facts: &Facts) -> String {
         ("Spring Boot", facts.spring_boot.clone()),
         ("start class", facts.start_class.clone()),
         ("Java", facts.java.clone()),
+        ("compiled for", facts.java_target.map(|release| format!("Java {release}"))),
         ("libraries", facts.libraries.map(|count| count.to_string())),
     ];
     let mut lines: Vec<String> =

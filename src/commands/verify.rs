@@ -223,6 +223,10 @@ impl Copy {
             .env("TZ", time_zone)
             .env("MAVEN_OPTS", opts)
             .env(environment::SHIPIT_CACHE_DIR.name, self.folder.path().join("cache"))
+            // Set where this runs in a hook, and then they name the repository that is copied.
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             // A group of its own, so that all of it can be ended.

@@ -12,6 +12,9 @@ const BYTES_SHOWN: usize = 16;
 /// The first bytes of a Java class (Java Virtual Machine Specification, chapter 4).
 const CLASS: [u8; 4] = [0xca, 0xfe, 0xba, 0xbe];
 
+/// The largest file that is taken apart into keys or lines, in bytes: bills of materials have some hundred kilobytes.
+const MAX_STRUCTURED: usize = 8 * 1024 * 1024;
+
 /// The deepest JSON that is walked.
 const MAX_DEPTH: usize = 64;
 
@@ -22,7 +25,9 @@ pub fn compare(at: &[String], a: &[u8], b: &[u8], findings: &mut Findings) {
     if a.starts_with(&CLASS) && b.starts_with(&CLASS) {
         return findings.add(at, Change::Class { a: class_version(a), b: class_version(b) });
     }
-    if let (Ok(a), Ok(b)) = (str::from_utf8(a), str::from_utf8(b)) {
+    if let (Ok(a), Ok(b)) = (str::from_utf8(a), str::from_utf8(b))
+        && a.len().max(b.len()) <= MAX_STRUCTURED
+    {
         if name.ends_with(".json") {
             if let (Ok(a), Ok(b)) = (serde_json::from_str(a), serde_json::from_str(b)) {
                 json("", &a, &b, at, findings);

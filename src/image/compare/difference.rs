@@ -1,6 +1,6 @@
 //! One difference between two images: where it is, and what it is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -57,30 +57,32 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub struct Findings {
     found: Vec<Difference>,
-    counted: HashMap<Vec<String>, usize>,
-    left_out: Vec<(Vec<String>, usize)>,
+    /// How many there are at each place.
+    counted: BTreeMap<Vec<String>, usize>,
+    /// How many came when [`MOST`] had been told.
+    beyond: usize,
 }
 
 impl Findings {
     /// Adds a difference at `at`. Control characters, as hostile names have them, are shown as escapes.
     pub fn add(&mut self, at: &[String], change: Change) {
-        let at: Vec<String> = at.iter().map(|part| shown(part)).collect();
-        // A folder full of files is one place, as is a file full of keys.
-        let place = match &change {
-            Change::OnlyA | Change::OnlyB | Change::Class { .. } => at[..at.len().saturating_sub(1)].to_vec(),
-            _ => at.clone(),
-        };
-        let count = self.counted.entry(place.clone()).or_default();
-        *count += 1;
-        if *count > MOST_AT_ONE_PLACE || self.found.len() >= MOST {
-            match self.left_out.iter().position(|(left, _)| *left == place) {
-                Some(known) => self.left_out[known].1 += 1,
-                None if self.left_out.len() < MOST => self.left_out.push((place, 1)),
-                None => {}
-            }
+        if self.found.len() >= MOST {
+            self.beyond += 1;
             return;
         }
-        self.found.push(Difference { at, change: change.shown() });
+        let at: Vec<String> = at.iter().map(|part| shown(part)).collect();
+        // A folder full of files is one place, as is a file full of keys.
+        let of_the_folder = match &change {
+            Change::OnlyA | Change::OnlyB | Change::Class { .. } | Change::Compression => true,
+            Change::Field { field, .. } => field == "time",
+            _ => false,
+        };
+        let place = if of_the_folder { &at[..at.len().saturating_sub(1)] } else { &at[..] };
+        let count = self.counted.entry(place.to_vec()).or_default();
+        *count += 1;
+        if *count <= MOST_AT_ONE_PLACE {
+            self.found.push(Difference { at, change: change.shown() });
+        }
     }
 
     /// Whether nothing was found.
@@ -90,14 +92,17 @@ impl Findings {
 
     /// How many differences there are so far.
     pub fn len(&self) -> usize {
-        self.found.len()
+        self.found.len() + self.beyond
     }
 
     pub fn finish(mut self) -> Vec<Difference> {
-        for (at, count) in self.left_out {
-            let end =
-                self.found.iter().rposition(|found| found.at.starts_with(&at)).map_or(self.found.len(), |at| at + 1);
-            self.found.insert(end, Difference { at, change: Change::More { count } });
+        for (at, count) in self.counted.into_iter().filter(|(_, count)| *count > MOST_AT_ONE_PLACE) {
+            let last = self.found.iter().rposition(|found| found.at.starts_with(&at));
+            let change = Change::More { count: count - MOST_AT_ONE_PLACE };
+            self.found.insert(last.map_or(self.found.len(), |last| last + 1), Difference { at, change });
+        }
+        if self.beyond > 0 {
+            self.found.push(Difference { at: Vec::new(), change: Change::More { count: self.beyond } });
         }
         self.found
     }

@@ -53,6 +53,12 @@ fn manifest(a: &OpenedImage, b: &OpenedImage, findings: &mut Findings) {
         let of_base = |key: &str| key == BASE_NAME || key == BASE_DIGEST;
         manifest.annotations.clone().into_iter().filter(|(key, _)| !of_base(key)).collect()
     };
+    for (position, (a, b)) in a.layers.iter().zip(&b.layers).enumerate() {
+        if a.media_type != b.media_type {
+            let at = [at[0].clone(), format!("layer {}", position + 1)];
+            findings.add(&at, Change::field("media type", &a.media_type, &b.media_type));
+        }
+    }
     let at = [at[0].clone(), "annotations".to_owned()];
     content::keys(&annotations(a), &annotations(b), &at, findings);
 }
@@ -107,7 +113,12 @@ fn layers(a: &OpenedImage, b: &OpenedImage, moved: bool, findings: &mut Findings
         image.layers.iter().filter(|layer| layer.name.is_none()).cloned().collect()
     };
     let (below_a, below_b) = (below(a), below(b));
-    let same = |(a, b): (&OpenedLayer, &OpenedLayer)| identity(a) == identity(b);
+    // Without a manifest on both sides, how a layer was compressed is not to be compared.
+    let manifests = a.digest.is_some() && b.digest.is_some();
+    let same = |(a, b): (&OpenedLayer, &OpenedLayer)| match manifests {
+        true => a.descriptor.digest == b.descriptor.digest,
+        false => identity(a) == identity(b),
+    };
     let shared = below_a.iter().zip(&below_b).take_while(|(a, b)| same((a, b))).count();
     let most = below_a.len().max(below_b.len());
     if moved && shared < most {
@@ -131,7 +142,7 @@ fn layers(a: &OpenedImage, b: &OpenedImage, moved: bool, findings: &mut Findings
     for old in &own_a {
         match called(&own_b, &old.name) {
             None => findings.add(&place(old), Change::OnlyA),
-            Some(new) if old.descriptor.digest == new.descriptor.digest => {}
+            Some(new) if same((old, &new)) => {}
             Some(new) => layer::compare(&place(old), &layer::Pair { a: (a, old), b: (b, &new) }, findings)?,
         }
     }
