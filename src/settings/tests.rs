@@ -295,7 +295,7 @@ fn unknown_keys_are_shown_with_their_place_and_the_nearest_known_one() {
        | ^^^^^^^
     "#);
     insta::assert_snapshot!(World::new("[registry]\nvolumes = []\n").error(), @r"
-    shipit.toml:2:1: unknown key 'volumes' in [registry]; known are repository, ecr-endpoint, ecr-image-host, insecure, region, profile
+    shipit.toml:2:1: unknown key 'volumes' in [registry]; known are repository, ecr-endpoint, ecr-image-host, insecure, timeout, region, profile
        |
      2 | volumes = []
        | ^^^^^^^
