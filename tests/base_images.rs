@@ -1,5 +1,7 @@
 //! What `shipit build` says of base images that cannot be used, and of registries that do not answer.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Builds that end before they are done, and builds that meet: nothing is left running, nothing half-written.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;
