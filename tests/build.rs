@@ -1,5 +1,7 @@
 //! A project becomes an image: what `shipit build` prints, writes and puts into it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::BTreeMap;

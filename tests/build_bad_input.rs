@@ -1,5 +1,7 @@
 //! What `shipit build` says of projects and jars that cannot become an image: why, what to do, and nothing half-written.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The command line as scripts see it: exit codes, which stream says what, and words for what is wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs::{self, OpenOptions};

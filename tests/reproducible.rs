@@ -1,5 +1,7 @@
 //! The same commit and lock give the same digest, wherever, whenever and by whomever they are built.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

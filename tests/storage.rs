@@ -1,5 +1,7 @@
 //! The cache and the disk under a build: full, read-only, deleted, with flipped bits.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;
