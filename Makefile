@@ -1,7 +1,7 @@
 # Tests, demo and benches install what they need (lab/install) and start and stop their own servers (lab/with).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build test demo bench lint clean
+.PHONY: help build test fuzz demo bench lint clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -13,6 +13,9 @@ test: ## Run every test, also those that need servers, Maven or root (cargo test
 	lab/install
 	lab/jar hello
 	lab/with cargo test --workspace -- --include-ignored
+
+fuzz: ## Give each reader of foreign input strange input for FUZZ_SECONDS (20) seconds; needs a nightly toolchain
+	fuzz/run
 
 demo: ## Ship a Spring Boot application to a service, roll it, break it: all on this machine, with explanations
 	demo/run

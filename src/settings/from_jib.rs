@@ -81,7 +81,7 @@ fn take(name: &str, value: &Value, jib: &JibConfiguration, initial: &mut Initial
             let spelled = spellings(Shape::List, ports).into_iter().chain(spellings(Shape::List, &expanded));
             choose(name, &spelled.collect::<Vec<_>>(), initial)
         }
-        ("extraDirectories.paths", Value::Directories(directories)) => extra_directories(directories, jib, initial),
+        ("extraDirectories.paths", Value::Directories(directories)) => extra_directories(directories, initial),
         ("extraDirectories.permissions", Value::Table(_)) if counterpart(name).is_none() => {
             Err(lost("has no counterpart in this version of shipit"))
         }
@@ -194,14 +194,18 @@ fn expand(range: &str) -> Vec<String> {
     }
 }
 
-fn extra_directories(
-    directories: &[ExtraDirectory],
-    jib: &JibConfiguration,
-    initial: &mut Initial,
-) -> Result<(), WhyNot> {
-    let _ = (jib, initial);
-    let from: Vec<&str> = directories.iter().map(|directory| &*directory.from).collect();
-    Err(lost(format!("is {}, which has no counterpart in this version of shipit", from.join(", "))))
+fn extra_directories(directories: &[ExtraDirectory], initial: &mut Initial) -> Result<(), WhyNot> {
+    const NAME: &str = "extraDirectories.paths";
+    let from: Vec<String> = directories.iter().map(|directory| directory.from.clone()).collect();
+    let plain = |directory: &ExtraDirectory| {
+        directory.into.as_deref().is_none_or(|into| into == "/")
+            && directory.includes.is_empty()
+            && directory.excludes.is_empty()
+    };
+    if counterpart(NAME).is_some() && directories.iter().all(plain) {
+        return choose(NAME, &spellings(Shape::List, &from), initial);
+    }
+    Err(lost(format!("is {}, which this version of shipit cannot take over", from.join(", "))))
 }
 
 /// Where the two differ as long as nobody says anything.
