@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use support::{Lab, Project, Run, Sandbox, free_port, get};
 
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// Gradle's downloads are kept between runs, as Maven's are.
 fn with_gradle(sandbox: &mut Sandbox) {
     sandbox.env("GRADLE_USER_HOME", concat!(env!("CARGO_MANIFEST_DIR"), "/.lab/gradle"));
@@ -22,8 +24,21 @@ fn unpacked(sandbox: &Sandbox, layout: &Path) -> std::path::PathBuf {
     let bundle = sandbox.dir().join("bundle");
     let mut umoci = sandbox.command("umoci");
     umoci.args(["unpack", "--rootless", "--image"]).arg(format!("{}:{tag}", layout.display())).arg(&bundle);
-    Run::of(&mut umoci, Duration::from_secs(60)).success();
+    Run::of(&mut umoci, LIMIT).success();
     bundle.join("rootfs/app")
+}
+
+/// What the image of a finished archive answers, built without a project.
+fn answer_of_archive(sandbox: &Sandbox, archive: &Path, name: &str) -> String {
+    let layout = sandbox.dir().join(name);
+    let output = format!("oci:{}", layout.display());
+    let arguments =
+        ["build", "--jar", &archive.display().to_string(), "--base", Lab::get().base(), "--output", &output];
+    sandbox.run(arguments).success();
+    let application = unpacked(sandbox, &layout);
+    let answer = answer(sandbox, &application);
+    fs::remove_dir_all(sandbox.dir().join("bundle")).expect("the bundle can be removed");
+    answer
 }
 
 /// What the application answers at `/`, started from its directory by this machine's Java.
@@ -86,11 +101,65 @@ fn a_gradle_project_is_built_by_its_wrapper_and_its_archive_found_whatever_its_n
     let other = sandbox.dir().join("other");
     let mut copy = Command::new("git");
     copy.args(["clone", "--quiet"]).arg(project.dir()).arg(&other);
-    Run::of(&mut copy, Duration::from_secs(20)).success();
+    Run::of(&mut copy, LIMIT).success();
     assert_eq!(sandbox.run_in(&other, ["build", "--base", base]).success(), digest);
 
     project.edit("web/src/main/java/org/example/hello/HelloController.java", "VERSION = \"1\"", "VERSION = 1");
     let run = sandbox.run_in(project.dir(), ["build", "--base", base]);
     let told = run.exits_with(3);
     assert!(told.contains("error: incompatible types"), "{told}");
+}
+
+#[test]
+#[ignore = "needs the lab: run by make test"]
+fn a_war_and_a_jar_behind_a_shell_script_start() {
+    let sandbox = Sandbox::new();
+    let project = Project::of("hello-boot21", &sandbox.dir());
+    let plugin = "<artifactId>spring-boot-maven-plugin</artifactId>";
+    project.edit("pom.xml", plugin, &format!("{plugin}<configuration><executable>true</executable></configuration>"));
+    let base = Lab::get().base();
+    sandbox.run_in(project.dir(), ["build", "--base", base]).success();
+    let jar = project.dir().join("target/hello-boot21-1.0.0.jar");
+    assert!(fs::read(&jar).expect("the jar is there").starts_with(b"#!/bin/"), "no script in front");
+    assert_eq!(answer_of_archive(&sandbox, &jar, "script"), "hello 1");
+
+    project.edit("pom.xml", "<version>1.0.0</version>", "<version>1.0.0</version><packaging>war</packaging>");
+    project.edit(
+        "pom.xml",
+        "  </dependencies>",
+        "<dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-tomcat</artifactId>\
+         <scope>provided</scope></dependency></dependencies>",
+    );
+    fs::create_dir_all(project.dir().join("src/main/webapp")).expect("the folder can be made");
+    fs::write(project.dir().join("src/main/webapp/note.txt"), "a note").expect("the file can be written");
+    let run = sandbox.run_in(project.dir(), ["build", "--base", base]);
+    run.success();
+    let war = project.dir().join("target/hello-boot21-1.0.0.war");
+    assert!(run.stderr.contains("hello-boot21-1.0.0.war"), "{}", run.stderr);
+    assert_eq!(answer_of_archive(&sandbox, &war, "war"), "hello 1");
+}
+
+#[test]
+#[ignore = "needs the lab: run by make test"]
+fn a_plain_jar_starts_with_the_libraries_of_its_class_path() {
+    let sandbox = Sandbox::new();
+    sandbox.write("Greeting.java", "public class Greeting { public static String TEXT = \"hello from a library\"; }");
+    sandbox.write(
+        "Main.java",
+        "import com.sun.net.httpserver.HttpServer;\n\
+         public class Main { public static void main(String[] a) throws Exception {\n\
+         var port = Integer.parseInt(System.getenv(\"SERVER_PORT\"));\n\
+         var server = HttpServer.create(new java.net.InetSocketAddress(\"127.0.0.1\", port), 0);\n\
+         server.createContext(\"/\", e -> { var b = Greeting.TEXT.getBytes(); e.sendResponseHeaders(200, b.length);\n\
+         e.getResponseBody().write(b); e.close(); }); server.start(); } }",
+    );
+    sandbox.write("manifest", "Main-Class: Main\nClass-Path: deps/greeting-1.jar config/\n");
+    let script = "mkdir classes lib deps && javac --release 17 -d lib Greeting.java && jar cf deps/greeting-1.jar -C lib . && \
+                  javac --release 17 -d classes -cp lib Main.java && jar cfm app.jar manifest -C classes .";
+    Run::of(sandbox.command("sh").args(["-c", script]), LIMIT).success();
+    assert_eq!(answer_of_archive(&sandbox, &sandbox.dir().join("app.jar"), "plain"), "hello from a library");
+
+    fs::remove_file(sandbox.dir().join("deps/greeting-1.jar")).expect("it was there");
+    let run = sandbox.run(["build", "--jar", "app.jar", "--base", Lab::get().base()]);
+    assert!(run.exits_with(1).contains("greeting-1.jar"), "{}", run.stderr);
 }

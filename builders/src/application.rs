@@ -14,7 +14,7 @@ pub struct Artifact {
 /// A Spring Boot application laid out for an image.
 ///
 /// No file content is held in memory beyond what the plan itself wrote (zip headers, a manifest): contents are
-/// ranges of [`Application::archive`], read when they are needed.
+/// ranges of [`Application::archive`], or files of their own, read when they are needed.
 #[derive(Debug, Clone)]
 pub struct Application {
     /// The archive that the ranges of every [`Part`] point into.
@@ -64,6 +64,8 @@ pub enum Content {
     Directory,
     /// A regular file, mode 0644: its parts, one after the other.
     File { parts: Vec<Part> },
+    /// A regular file, mode 0644: a copy of the first `size` bytes of a file on disk, which are all that it had.
+    Copy { path: PathBuf, size: u64, crc32: u32 },
 }
 
 /// A stretch of a file's bytes, and where they come from.
@@ -94,6 +96,7 @@ impl Content {
         match self {
             Content::Directory => 0,
             Content::File { parts } => parts.iter().map(Part::size).sum(),
+            Content::Copy { size, .. } => *size,
         }
     }
 }

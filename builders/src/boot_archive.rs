@@ -6,7 +6,7 @@ use crate::archive::{Archive, ArchiveEntry, ArchiveError};
 use crate::manifest::Manifest;
 
 /// No manifest or index comes near this size; more is not read into memory.
-const TEXT_LIMIT: u64 = 16 << 20;
+pub const TEXT_LIMIT: u64 = 16 << 20;
 const MANIFEST: &str = "META-INF/MANIFEST.MF";
 
 /// The form of the archive.
@@ -94,7 +94,7 @@ impl BootArchive {
 }
 
 /// The JVM finds the manifest without regard to case.
-fn manifest_entry(archive: &Archive) -> Option<&ArchiveEntry> {
+pub fn manifest_entry(archive: &Archive) -> Option<&ArchiveEntry> {
     let by_any_case = || archive.entries().iter().find(|entry| entry.name.eq_ignore_ascii_case(MANIFEST));
     archive.entry(MANIFEST).or_else(by_any_case)
 }

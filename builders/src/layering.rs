@@ -73,22 +73,26 @@ impl Layers {
         let named = self.names.into_iter().zip(self.files).enumerate();
         named
             .filter(|(_, (_, files))| !files.is_empty())
-            .map(|(number, (name, files))| Layer { name, application: number == application, entries: entries(files) })
+            .map(|(number, (name, files))| {
+                let files = files.into_iter().map(|(path, parts)| (path, Content::File { parts }));
+                Layer { name, application: number == application, entries: entries(files) }
+            })
             .collect()
     }
 }
 
-fn entries(files: BTreeMap<String, Vec<Part>>) -> Vec<Entry> {
-    let mut entries = Vec::with_capacity(files.len() + 2);
+/// These files of the application's directory, which come in the order of their paths, each after its directories.
+pub fn entries(files: impl IntoIterator<Item = (String, Content)>) -> Vec<Entry> {
+    let mut entries = Vec::new();
     let mut directories = HashSet::new();
-    for (path, parts) in files {
+    for (path, content) in files {
         let path = format!("{DIRECTORY}/{path}");
         for (end, _) in path.match_indices('/') {
             if directories.insert(path[..end].to_owned()) {
                 entries.push(Entry { path: path[..end].to_owned(), content: Content::Directory });
             }
         }
-        entries.push(Entry { path, content: Content::File { parts } });
+        entries.push(Entry { path, content });
     }
     entries
 }

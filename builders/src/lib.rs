@@ -22,6 +22,7 @@ pub mod layers_index;
 mod lineage;
 pub mod manifest;
 pub mod package;
+mod plain_jar;
 pub mod plan;
 pub mod pom;
 pub mod project;

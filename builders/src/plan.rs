@@ -13,12 +13,13 @@ use crate::boot_archive::{BootArchive, BootArchiveError, Packaging};
 use crate::classpath_index::{self, ClasspathIndexError};
 use crate::layering::Layers;
 use crate::layers_index::LayersIndexError;
+use crate::plain_jar;
 use crate::thin_jar::{NameTaken, ThinJar};
 use crate::{Application, Artifact, JavaVersion, Part};
 
 /// The image's directory for the application, without leading slash.
 pub const DIRECTORY: &str = "app";
-const THIN_JAR: &str = "application.jar";
+pub const THIN_JAR: &str = "application.jar";
 const LOADER: &str = "org/springframework/boot/loader";
 /// Present where the loader itself registers a file system provider (3.2 and later).
 const LOADER_FILE_SYSTEM: &str = "org/springframework/boot/loader/nio/file/NestedFileSystemProvider.class";
@@ -28,7 +29,7 @@ const PROVIDED: &str = "WEB-INF/lib-provided/";
 /// One of the directories that Spring Boot takes as the document root when it finds them in the working directory.
 const WEB_CONTENT: &str = "public";
 /// Attributes that Spring's own extraction drops, and those that name whoever built the jar.
-const DROPPED_ATTRIBUTES: [&str; 9] = [
+pub const DROPPED_ATTRIBUTES: [&str; 9] = [
     "Start-Class",
     "Spring-Boot-Classes",
     "Spring-Boot-Lib",
@@ -56,6 +57,13 @@ pub enum PlanError {
     #[error("'{index}' of '{path}' has no layer for '{entry}'; add one to the build's layers configuration")]
     NoLayer { path: PathBuf, index: String, entry: String },
     #[error(
+        "the Class-Path of '{path}' names '{library}', which cannot be read beside it: {source}. Let the build copy its \
+         libraries there (Maven: `dependency:copy-dependencies`), or ship a jar that holds everything"
+    )]
+    ClassPath { path: PathBuf, library: String, source: std::io::Error },
+    #[error("the Class-Path of '{path}' names two libraries of one name, '{first}' and '{second}'; rename one of them")]
+    SameName { path: PathBuf, first: PathBuf, second: PathBuf },
+    #[error(
         "'{path}' holds '{name}' twice, at its root and among the application's classes, with different content; \
          remove one of them from the build"
     )]
@@ -75,7 +83,12 @@ impl From<BootArchiveError> for PlanError {
 ///
 /// Memory grows with the number of entries, never with their content.
 pub fn plan(artifact: &Artifact) -> Result<Application, PlanError> {
-    let boot = BootArchive::of(Archive::open(&artifact.path)?)?;
+    let boot = match BootArchive::of(Archive::open(&artifact.path)?) {
+        Err(error @ BootArchiveError::NotSpringBoot { .. }) => {
+            return plain_jar::plan(&artifact.path)?.ok_or(PlanError::NotSpringBoot(error));
+        }
+        other => other?,
+    };
     let libraries = libraries(&boot)?;
     let mut layers = Layers::of(&boot)?;
     for library in &libraries {
@@ -212,7 +225,7 @@ fn thin_jar(boot: &BootArchive, libraries: &[Library<'_>]) -> Result<ThinJar, Pl
 }
 
 /// Files in META-INF that describe the archive as it was: signatures of its entries, the list of its packages.
-fn belongs_to_the_archive(name: &str) -> bool {
+pub fn belongs_to_the_archive(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let Some(file) = name.strip_prefix("META-INF/").filter(|file| !file.contains('/')) else { return false };
     let signature = [".SF", ".RSA", ".DSA", ".EC"].iter().any(|ending| file.ends_with(ending));
@@ -220,7 +233,7 @@ fn belongs_to_the_archive(name: &str) -> bool {
 }
 
 /// Class-Path holds URLs separated by spaces (JAR File Specification, "Class-Path Attribute").
-fn as_relative_url(path: &str) -> String {
+pub fn as_relative_url(path: &str) -> String {
     let mut url = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
@@ -253,18 +266,23 @@ fn as_relative_url(path: &str) -> String {
 /// whatever the application's own classes say.
 fn java_version(boot: &BootArchive) -> Result<Option<JavaVersion>, ArchiveError> {
     let class = format!("{}{}.class", boot.classes, boot.start_class.replace('.', "/"));
-    let head = match boot.archive.entry(&class) {
-        Some(entry) => boot.archive.head::<8>(entry)?,
-        None => None,
-    };
-    // JVMS §4.1: magic, minor_version, major_version, big-endian.
-    let compiled = head.filter(|head| head.starts_with(&[0xca, 0xfe, 0xba, 0xbe]));
-    let compiled = compiled.and_then(|head| JavaVersion::from_class_file_major(u16::from_be_bytes([head[6], head[7]])));
+    let compiled = class_version(&boot.archive, &class)?;
     let built = || boot.manifest.get("Build-Jdk-Spec").or_else(|| boot.manifest.get("Build-Jdk"))?.parse().ok();
     let major =
         boot.manifest.get("Spring-Boot-Version").and_then(|version| version.split('.').next()?.parse::<u16>().ok());
     let floor = major.map(|major| JavaVersion(if major >= 3 { 17 } else { 8 }));
     Ok(compiled.or_else(built).max(floor))
+}
+
+/// What the class of this name in the archive was compiled for.
+pub fn class_version(archive: &Archive, class: &str) -> Result<Option<JavaVersion>, ArchiveError> {
+    let head = match archive.entry(class) {
+        Some(entry) => archive.head::<8>(entry)?,
+        None => None,
+    };
+    // JVMS §4.1: magic, minor_version, major_version, big-endian.
+    let head = head.filter(|head| head.starts_with(&[0xca, 0xfe, 0xba, 0xbe]));
+    Ok(head.and_then(|head| JavaVersion::from_class_file_major(u16::from_be_bytes([head[6], head[7]]))))
 }
 
 #[cfg(test)]
@@ -443,9 +461,9 @@ mod tests {
 
     #[test]
     fn archives_that_are_not_spring_boots_are_told_so() {
-        let plain = TestJar::new().stored("META-INF/MANIFEST.MF", b"Main-Class: a.B\n").stored("a/B.class", b"");
+        let plain = TestJar::new().stored("META-INF/MANIFEST.MF", b"Created-By: x\n").stored("a/B.class", b"");
         let error = planned(plain).unwrap_err().to_string();
-        assert!(error.contains("plain executable jar") && error.contains("--jar"), "{error}");
+        assert!(error.contains("plain jar, without Main-Class") && error.contains("--jar"), "{error}");
         assert!(planned(TestJar::new().stored("a", b"")).unwrap_err().to_string().contains("no META-INF/MANIFEST.MF"));
     }
 

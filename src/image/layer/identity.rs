@@ -32,9 +32,19 @@ impl LayerKey {
         for entry in input.entries {
             number(&mut hash, entry.path.len() as u64);
             hash.update(entry.path.as_bytes());
-            let Content::File { parts } = &entry.content else {
-                number(&mut hash, u64::MAX);
-                continue;
+            let parts = match &entry.content {
+                Content::Directory => {
+                    number(&mut hash, u64::MAX);
+                    continue;
+                }
+                Content::File { parts } => parts,
+                // As a file of one part.
+                Content::Copy { size, crc32, .. } => {
+                    number(&mut hash, 1);
+                    number(&mut hash, *size);
+                    hash.update(b"c").update(&crc32.to_le_bytes());
+                    continue;
+                }
             };
             number(&mut hash, parts.len() as u64);
             for part in parts {
@@ -102,8 +112,18 @@ impl ArchiveSeen {
         let path = std::path::absolute(input.archive).unwrap_or_else(|_| input.archive.to_owned());
         hash.update(path.as_os_str().as_bytes()).update(b"\0");
         hash.update(LayerKey::of(input).0.as_bytes());
+        let mut copies = false;
         for entry in input.entries {
-            let Content::File { parts } = &entry.content else { continue };
+            let parts = match &entry.content {
+                Content::Directory => continue,
+                Content::File { parts } => parts,
+                // The archive's state says nothing of files beside it: such a layer is read each time.
+                Content::Copy { .. } => {
+                    hash.update(b"copy");
+                    copies = true;
+                    continue;
+                }
+            };
             for part in parts {
                 match part {
                     Part::Bytes(_) => {}
@@ -118,7 +138,7 @@ impl ArchiveSeen {
         let latest = nanoseconds(state.modified).max(nanoseconds(state.changed));
         let coarse = state.modified.1 == 0 && state.changed.1 == 0;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i128);
-        let settled = now - latest > if coarse { SETTLED_COARSE } else { SETTLED };
+        let settled = !copies && now - latest > if coarse { SETTLED_COARSE } else { SETTLED };
         ArchiveSeen { record: format!("seen-{}", hash.finalize().to_hex()), state, settled }
     }
 

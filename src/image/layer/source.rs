@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use flate2::{Decompress, FlushDecompress, Status};
 use shipit_builders::{Content, Part};
@@ -43,6 +44,13 @@ pub fn read(input: &LayerInput, file: &File, check: Check, sink: &mut Sink) -> R
                 }
                 stream.bytes(&[0; tar::BLOCK][..tar::padding(size)])?;
             }
+            Content::Copy { path, size, crc32 } => {
+                stream.bytes(&tar::header(&entry.path, tar::Kind::File { size: *size }, input.modified))?;
+                let read = |source| LayerError::Read { archive: path.clone(), source };
+                let copied = Stored { file: &File::open(path).map_err(read)?, path, offset: 0 };
+                stream.stored(&entry.path, copied, *size, *crc32)?;
+                stream.bytes(&[0; tar::BLOCK][..tar::padding(*size)])?;
+            }
         }
     }
     stream.bytes(&tar::END)?;
@@ -60,6 +68,13 @@ struct Stream<'a, 'b> {
     runs: Vec<std::ops::Range<u64>>,
     sink: &'a mut Sink<'b>,
     inflate: Decompress,
+}
+
+/// Where bytes lie as they are.
+struct Stored<'a> {
+    file: &'a File,
+    path: &'a Path,
+    offset: u64,
 }
 
 impl Stream<'_, '_> {
@@ -111,17 +126,21 @@ impl Stream<'_, '_> {
     fn part(&mut self, entry: &str, part: &Part) -> Result<(), LayerError> {
         match part {
             Part::Bytes(bytes) => self.bytes(bytes),
-            Part::Stored { offset, size, crc32 } => self.stored(entry, *offset, *size, *crc32),
+            Part::Stored { offset, size, crc32 } => {
+                let from = Stored { file: self.file, path: self.input.archive, offset: *offset };
+                self.stored(entry, from, *size, *crc32)
+            }
             Part::Deflated { offset, compressed_size, size, crc32 } => {
                 self.deflated(entry, *offset, *compressed_size, *size, *crc32)
             }
         }
     }
 
-    fn stored(&mut self, entry: &str, offset: u64, size: u64, crc32: u32) -> Result<(), LayerError> {
+    fn stored(&mut self, entry: &str, from: Stored<'_>, size: u64, crc32: u32) -> Result<(), LayerError> {
+        let Stored { file, path, offset } = from;
         let mut nested = match self.check {
             Check::Crc32 => {
-                DeflateRuns::find(size, |at, bytes| self.file.read_exact_at(bytes, offset.checked_add(at)?).ok())
+                DeflateRuns::find(size, |at, bytes| file.read_exact_at(bytes, offset.checked_add(at)?).ok())
             }
             Check::Nothing => DeflateRuns::none(),
         };
@@ -129,7 +148,7 @@ impl Stream<'_, '_> {
         let mut hash = crc32fast::Hasher::new();
         let mut done = 0;
         while done < size {
-            let (file, check) = (self.file, self.check);
+            let check = self.check;
             let space = self.space()?;
             let count = (space.len() as u64).min(size - done) as usize;
             let read = offset
@@ -138,7 +157,7 @@ impl Stream<'_, '_> {
             if check == Check::Crc32 {
                 hash.update(&space[..count]);
             }
-            read.map_err(|error| self.failed(entry, error))?;
+            read.map_err(|error| failed(path, entry, error))?;
             self.segment.advance(count);
             done += count as u64;
             let bytes = self.segment.bytes();
@@ -149,7 +168,7 @@ impl Stream<'_, '_> {
             });
             self.runs.extend(nested.found().map(|run| base + run.start..base + run.end));
         }
-        self.checked(entry, hash, crc32)
+        self.checked(path, entry, hash, crc32)
     }
 
     fn deflated(&mut self, entry: &str, offset: u64, compressed: u64, size: u64, crc32: u32) -> Result<(), LayerError> {
@@ -164,7 +183,7 @@ impl Stream<'_, '_> {
                 at.map_or(Err(io::ErrorKind::UnexpectedEof.into()), |at| {
                     self.file.read_exact_at(&mut chunk[..count], at)
                 })
-                .map_err(|error| self.failed(entry, error))?;
+                .map_err(|error| failed(self.input.archive, entry, error))?;
                 read += count as u64;
                 pending = 0..count;
             }
@@ -189,9 +208,14 @@ impl Stream<'_, '_> {
             if self.check == Check::Crc32 {
                 hash.update(&space[..count]);
             }
-            let status = status.map_err(|_| self.damaged(entry, "its compressed data is not valid".to_owned()))?;
+            let status = status
+                .map_err(|_| damaged(self.input.archive, entry, "its compressed data is not valid".to_owned()))?;
             if left == 0 && count > 0 {
-                return Err(self.damaged(entry, format!("it is longer than the {size} bytes that the archive says")));
+                return Err(damaged(
+                    self.input.archive,
+                    entry,
+                    format!("it is longer than the {size} bytes that the archive says"),
+                ));
             }
             if left > 0 {
                 self.segment.advance(count);
@@ -200,36 +224,40 @@ impl Stream<'_, '_> {
                 break;
             }
             if count == 0 && self.inflate.total_in() == taken && (pending.is_empty() && read == compressed) {
-                return Err(self.damaged(entry, "its compressed data ends early".to_owned()));
+                return Err(damaged(self.input.archive, entry, "its compressed data ends early".to_owned()));
             }
         }
         if self.inflate.total_out() != size {
             let found = self.inflate.total_out();
-            return Err(self.damaged(entry, format!("it has {found} bytes where the archive says {size}")));
+            return Err(damaged(
+                self.input.archive,
+                entry,
+                format!("it has {found} bytes where the archive says {size}"),
+            ));
         }
-        self.checked(entry, hash, crc32)
+        self.checked(self.input.archive, entry, hash, crc32)
     }
 
-    fn checked(&self, entry: &str, hash: crc32fast::Hasher, expected: u32) -> Result<(), LayerError> {
+    fn checked(&self, path: &Path, entry: &str, hash: crc32fast::Hasher, expected: u32) -> Result<(), LayerError> {
         let actual = hash.finalize();
         if self.check == Check::Crc32 && actual != expected {
-            return Err(self.damaged(entry, format!("CRC-32 {actual:08x} where the archive says {expected:08x}")));
+            return Err(damaged(path, entry, format!("CRC-32 {actual:08x} where the archive says {expected:08x}")));
         }
         Ok(())
     }
+}
 
-    fn damaged(&self, entry: &str, what: String) -> LayerError {
-        LayerError::Damaged { archive: self.input.archive.to_owned(), entry: entry.to_owned(), what }
-    }
+fn damaged(archive: &Path, entry: &str, what: String) -> LayerError {
+    LayerError::Damaged { archive: archive.to_owned(), entry: entry.to_owned(), what }
+}
 
-    fn failed(&self, entry: &str, source: io::Error) -> LayerError {
-        let archive = self.input.archive.to_owned();
-        match source.kind() {
-            // An offset beyond what a file can have is an invalid one.
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
-                LayerError::Truncated { archive, entry: entry.to_owned() }
-            }
-            _ => LayerError::Read { archive, source },
+fn failed(archive: &Path, entry: &str, source: io::Error) -> LayerError {
+    let archive = archive.to_owned();
+    match source.kind() {
+        // An offset beyond what a file can have is an invalid one.
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
+            LayerError::Truncated { archive, entry: entry.to_owned() }
         }
+        _ => LayerError::Read { archive, source },
     }
 }

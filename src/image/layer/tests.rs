@@ -102,7 +102,7 @@ impl Fixture {
         for entry in &self.entries {
             let kind = match &entry.content {
                 Content::Directory => crate::image::tar::Kind::Directory,
-                content @ Content::File { .. } => crate::image::tar::Kind::File { size: content.size() },
+                content => crate::image::tar::Kind::File { size: content.size() },
             };
             tar.extend(crate::image::tar::header(&entry.path, kind, 315_532_800));
             if let Content::File { .. } = entry.content {
@@ -316,4 +316,33 @@ fn a_missing_archive_is_named() {
     fs::remove_file(&fixture.archive).unwrap();
     let error = make(&fixture.input(), &fixture.cache("cache")).unwrap_err().to_string();
     assert!(error.starts_with("cannot read ") && error.contains("application.jar"), "{error}");
+}
+
+#[test]
+fn a_copy_of_a_file_is_like_an_entry_of_the_archive_and_is_read_each_time() {
+    let fixture = Fixture::new();
+    let cache = fixture.cache("cache");
+    let library = nested(&noise(100_000, 5));
+    let path = fixture.folder.path().join("library.jar");
+    fs::write(&path, &library).unwrap();
+    let entry = |content| [Entry { path: "app/lib/library.jar".to_owned(), content }];
+    let crc32 = crc32fast::hash(&library);
+    let copy = entry(Content::Copy { path: path.clone(), size: library.len() as u64, crc32 });
+    let stored = Part::Stored { offset: 0, size: library.len() as u64, crc32 };
+    let same = entry(Content::File { parts: vec![stored] });
+    let input = LayerInput { entries: &copy, ..fixture.input() };
+    let made = make(&input, &cache).unwrap();
+    let as_archive = LayerInput { archive: &path, entries: &same, ..input };
+    let of_archive = make(&as_archive, &fixture.cache("other")).unwrap();
+    assert_eq!(made.digest, of_archive.digest);
+    assert!(make(&input, &cache).unwrap().reused);
+
+    // The same size and, as far as the plan knows, the same sum: only reading tells.
+    fs::write(&path, noise(library.len(), 6)).unwrap();
+    let error = make(&input, &cache).unwrap_err().to_string();
+    assert!(error.contains("library.jar") && error.contains("CRC-32"), "{error}");
+    fs::write(&path, &library[1..]).unwrap();
+    assert!(matches!(make(&input, &cache), Err(LayerError::Truncated { .. })));
+    fs::remove_file(&path).unwrap();
+    assert!(make(&input, &cache).unwrap_err().to_string().starts_with("cannot read "));
 }
