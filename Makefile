@@ -1,7 +1,7 @@
 # Tests, demo and benches install what they need (lab/install) and start and stop their own servers (lab/with).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build test fuzz demo bench lint clean
+.PHONY: help build test fuzz demo bench figures lint clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,11 @@ bench: ## Measure shipit beside Jib, crane, oras, skopeo and umoci, and print a 
 	lab/install --peers
 	cargo build --release
 	lab/with python3 benches/run.py
+
+figures: ## The same, and write the tables into docs/performance.md
+	lab/install --peers
+	cargo build --release
+	lab/with python3 benches/run.py --write-docs
 
 lint: ## Check format and lints
 	cargo fmt --all --check

@@ -1,5 +1,6 @@
 """Where the measurements take place: folders, tools, the lab's addresses, and running one command."""
 
+import json
 import os
 import pathlib
 import platform
@@ -25,13 +26,21 @@ def lab():
     return dict(line.split("=", 1) for line in lines)
 
 
+def target_folder(root):
+    described = subprocess.run(
+        ["cargo", "metadata", "--no-deps", "--format-version", "1", "--manifest-path", root / "Cargo.toml"],
+        check=True, text=True, stdout=subprocess.PIPE, timeout=LIMIT_SECONDS,
+    )
+    return pathlib.Path(json.loads(described.stdout)["target_directory"])
+
+
 class Ground:
     def __init__(self, root, work, lab_addresses):
         self.root = root
         self.work = work
         self.base = lab_addresses["LAB_BASE"]
         self.base_layout = lab_addresses["LAB_BASE_LAYOUT"]
-        self.shipit = root / "target/release/shipit"
+        self.shipit = target_folder(root) / "release/shipit"
         self.crane = root / ".lab/bin/crane"
         self.oras = root / ".lab/bin/oras"
         self.jar = pathlib.Path(self.take([root / "lab/jar", "clinic"]).strip())

@@ -3,6 +3,7 @@
 import statistics
 import sys
 
+import goals
 from machine import Failed
 
 UNITS = {
@@ -17,6 +18,11 @@ class Report:
         self.tables = {}
         self.failures = []
 
+    def median(self, job, contestant):
+        """None where it was not measured, or failed."""
+        figure = self.tables.get(job, (None, {}))[1].get(contestant)
+        return figure and figure[0]
+
     def measure(self, job, contestant, run, unit="seconds", runs=None):
         """Calls run() several times and keeps the median of what it gives."""
         table = self.tables.setdefault(job, (unit, {}))[1]
@@ -24,6 +30,7 @@ class Report:
             figures = [run() for _ in range(runs or self.runs)]
         except (Failed, OSError) as failure:
             self.failures.append(f"{job}, {contestant}: {failure}")
+            print(f"  {job}, {contestant}: failed", file=sys.stderr)
             table[contestant] = None
             return
         table[contestant] = (statistics.median(figures), min(figures), max(figures))
@@ -43,6 +50,9 @@ class Report:
                 ratio = f"{median / ours[0]:7.2f} ×" if ours else "        –"
                 spread = f"   {show(least)} – {show(most)}" if least != most else ""
                 print(f"  {name:<{width}}{show(median):>10}{ratio}{spread}")
+        print("\nGoals")
+        for goal, figure, met in goals.judged(self):
+            print(f"  {goal:<56}{figure:>14}  {goals.word(met)}")
         print("\nRatios: how many times shipit's figure the other is; above 1, shipit is the smaller.")
         for failure in self.failures:
             print(f"FAILED: {failure}", file=sys.stderr)
