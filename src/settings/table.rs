@@ -67,6 +67,8 @@ super::declare::settings! {
         ecr_image_host: Option<String> { default: "the account's registry", example: "\"registry.local:5000\"", placeholder: "HOST[:PORT]" }
         /// Hosts, with or without a port, that may be spoken to without TLS; loopback always may.
         insecure: Option<Vec<String>> { default: "none", example: "[\"registry.local:5000\"]", flag: "insecure", placeholder: "HOST[:PORT]", jib: "allowInsecureRegistries" }
+        /// How long a registry may be silent before a request is given up, and tried again.
+        idle_timeout: Option<Duration> { default: "`\"60s\"`", example: "\"20s\"" }
         /// AWS region.
         region: Option<String> { default: "that of the AWS environment and profile", example: "\"eu-central-1\"", placeholder: "REGION" }
         /// Profile of the AWS configuration files.
