@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used)] // a panic here fails the test that asked
 
 mod account;
+mod base_image;
+mod boot_jar;
 mod lab;
 mod page;
 mod project;
@@ -16,8 +18,11 @@ mod registry;
 mod run;
 mod sandbox;
 mod server;
+mod shop;
 
 pub use account::Account;
+pub use base_image::{BASE_LAYER, push_base};
+pub use boot_jar::boot_jar;
 pub use lab::Lab;
 pub use page::{Page, get};
 pub use project::{Project, jar};
@@ -26,3 +31,4 @@ pub use registry::Registry;
 pub use run::Run;
 pub use sandbox::Sandbox;
 pub use server::{Server, free_port};
+pub use shop::Shop;
