@@ -163,6 +163,27 @@ pub async fn ensure_repository(aws: &Aws, wanted: Wanted<'_>) -> Result<Reposito
     }
 }
 
+/// Describes a repository as [`ensure_repository`] would leave it, and makes nothing: `created` says that it is missing.
+///
+/// # Errors
+/// See [`ensure_repository`].
+pub async fn foresee_repository(aws: &Aws, wanted: Wanted<'_>) -> Result<Repository, AwsError> {
+    let missing = match describe_repository(aws, wanted).await {
+        Err(missing @ AwsError::RepositoryNotFound { .. }) => missing,
+        other => return other,
+    };
+    let host = match wanted.registry {
+        Some(host) => host.canonical(),
+        // The account's own registry is named by nothing but its token.
+        None => match authorization_token(aws, aws.region()).await?.registry.parse::<EcrHost>() {
+            Ok(own) => own.canonical(),
+            Err(_) => return Err(missing),
+        },
+    };
+    let arn = wanted.resource(wanted.registry.map_or(aws.region(), EcrHost::region));
+    Ok(Repository { uri: format!("{host}/{}", wanted.name), arn, created: true, immutable: true })
+}
+
 /// Describes a repository and makes nothing.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::context::{Context, block_on};
-use super::registry_access::{client, refused, target};
+use super::registry_access::{IfMissing, client, refused, target};
 use super::rollout::{Deployable, Rollout};
 use crate::image::Platform;
 use crate::registry::Reference;
@@ -42,7 +42,7 @@ impl Arguments {
                 Some(reference) => {
                     let reference = match reference.contains('/') {
                         true => reference.parse::<Reference>(),
-                        false => in_repository(&target(report, &settings, false).await?, reference),
+                        false => in_repository(&target(report, &settings, IfMissing::Fail).await?, reference),
                     }
                     .map_err(|error| ErrorKind::Usage.error(error))?;
                     resolve(context, &settings, &reference).await?
@@ -51,7 +51,7 @@ impl Arguments {
                     let release = Release::read(&context.output()).map_err(|error| ErrorKind::Usage.error(error))?;
                     let image =
                         release.images.first().ok_or_else(|| ErrorKind::Usage.error("the release has no image"))?;
-                    let pinned = target(report, &settings, false).await?.pinned(image.digest);
+                    let pinned = target(report, &settings, IfMissing::Fail).await?.pinned(image.digest);
                     if client(report, &settings)?.head(&pinned).await.map_err(refused)?.is_none() {
                         return Err(ErrorKind::Usage
                             .error(format!("the image that was built last is not in the registry: {pinned}"))

@@ -6,11 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::context::{Context, block_on};
-use super::registry_access::{client, refused, target};
+use super::registry_access::{IfMissing, client, refused, target};
 use super::rollout::{Deployable, Rollout};
 use crate::image::layout::{Layout, LayoutError};
 use crate::image::{Descriptor, Index, Manifest};
-use crate::registry::{BlobSource, IfTagDiffers, PushEvent, PushImage, PushLayer, PushRequest, Reference, Repository};
+use crate::registry::{
+    BlobSource, IfTagDiffers, PushError, PushEvent, PushImage, PushLayer, PushRequest, Reference, Repository,
+};
 use crate::release::{Release, ReleasedImage};
 use crate::report::{CommandError, Elapsed, ErrorKind, Size};
 use crate::settings::{Flags, REGISTRY, SERVICE};
@@ -47,8 +49,9 @@ impl Arguments {
         let release = Release::read(&folder).map_err(|error| ErrorKind::Usage.error(error))?;
         let layout = Layout::open(&folder).map_err(|error| ErrorKind::Other.error(error))?;
 
+        let missing = if self.dry_run { IfMissing::Foresee } else { IfMissing::Create };
         block_on(async {
-            let repository = target(report, &settings, !self.dry_run).await?;
+            let repository = target(report, &settings, missing).await?;
             let request = request(&layout, &release, repository.clone())?;
             let image = release.images.first().ok_or_else(|| ErrorKind::Usage.error("the release has no image"))?;
             let pinned = repository.pinned(image.digest);
@@ -89,7 +92,7 @@ impl Arguments {
                     PushEvent::BlobUploaded { .. } | PushEvent::Manifest { .. } | PushEvent::Tagged { .. } => {}
                 })
                 .await
-                .map_err(refused)?;
+                .map_err(failed)?;
             progress.finish();
             let told = match (pushed.tag_existed, pushed.uploaded_blobs) {
                 (true, _) => "nothing: the registry has this image under this tag".to_owned(),
@@ -116,6 +119,16 @@ impl Arguments {
             )?;
             Ok(())
         })
+    }
+}
+
+/// A damaged image is this machine's; all else was a registry's word.
+fn failed(error: PushError) -> CommandError {
+    match error {
+        PushError::DamagedBlob { .. } | PushError::Unreadable { .. } | PushError::EmptyBlob { .. } => {
+            ErrorKind::Other.error(error)
+        }
+        error => refused(error),
     }
 }
 

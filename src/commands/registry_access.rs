@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::aws::config::Aws;
 use crate::aws::ecr::{self, EcrHost, Wanted};
 use crate::aws::ecr_credentials::EcrCredentials;
+use crate::aws::error::AwsError;
 use crate::registry::{Client, ClientOptions, CredentialSource, DockerConfig, Endpoint, Notice, Reference, Repository};
 use crate::report::{CommandError, ErrorKind, Report};
 use crate::settings::Settings;
@@ -42,7 +44,10 @@ pub fn client(report: &Report, settings: &Settings) -> Result<Client, CommandErr
 /// AWS, as the settings say.
 pub async fn aws(settings: &Settings) -> Result<Aws, CommandError> {
     let registry = &settings.registry;
-    Aws::load(http_client()?, registry.region.clone(), registry.profile.clone()).await.map_err(refused)
+    Aws::load(http_client()?, registry.region.clone(), registry.profile.clone()).await.map_err(|error| match error {
+        AwsError::NoRegion => ErrorKind::Usage.error(error),
+        error => refused(error),
+    })
 }
 
 fn http_client() -> Result<crate::http::Client, CommandError> {
@@ -54,14 +59,27 @@ pub fn refused(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Co
     ErrorKind::Refused.error(error)
 }
 
-/// The repository of the setting `registry.repository`; made where it is missing in ECR and `create` is set.
-pub async fn target(report: &Report, settings: &Settings, create: bool) -> Result<Repository, CommandError> {
+/// What to do where a repository is missing in ECR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMissing {
+    Create,
+    /// Say that it would be created.
+    Foresee,
+    Fail,
+}
+
+/// The repository of the setting `registry.repository`.
+pub async fn target(report: &Report, settings: &Settings, missing: IfMissing) -> Result<Repository, CommandError> {
     let Some(name) = &settings.registry.repository else {
         return Err(ErrorKind::Usage
             .error("it is not set where images go")
             .hint("set [registry] repository in shipit.toml, or --repository: the name of an ECR repository, or a full reference"));
     };
     let usage = |error| ErrorKind::Usage.error(format!("{}: {error}", settings.describe("registry.repository")));
+    // A reference without a tag is read as one with the tag `latest`, so the text itself tells.
+    if name.rsplit('/').next().is_some_and(|last| last.contains([':', '@'])) {
+        return Err(usage(format!("'{name}' has a tag or digest; the tag is made by shipit")));
+    }
     // A first part with a dot or a colon, or localhost, is a host (distribution's reference grammar); anything else
     // is a repository of the account's own registry.
     let host =
@@ -78,13 +96,15 @@ pub async fn target(report: &Report, settings: &Settings, create: bool) -> Resul
     };
     let aws = aws(settings).await?;
     let wanted = Wanted { registry: registry.as_ref(), name: path };
-    let found = match create {
-        true => ecr::ensure_repository(&aws, wanted).await,
-        false => ecr::describe_repository(&aws, wanted).await,
+    let found = match missing {
+        IfMissing::Create => ecr::ensure_repository(&aws, wanted).await,
+        IfMissing::Foresee => ecr::foresee_repository(&aws, wanted).await,
+        IfMissing::Fail => ecr::describe_repository(&aws, wanted).await,
     }
     .map_err(refused)?;
     if found.created {
-        report.step("Created", format!("the repository {} (immutable tags, scan on push)", found.uri));
+        let verb = if missing == IfMissing::Create { "Created" } else { "Would create" };
+        report.step(verb, format!("the repository {} (immutable tags, scan on push)", found.uri));
     }
     let reference: Reference = found.uri.parse().map_err(|error| usage(format!("{error}")))?;
     Ok(reference.repository().clone())

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::registry_access::{aws, refused};
 use crate::aws::config::Aws;
 use crate::aws::deployment::{self, DeploymentEvent, Follow, Outcome};
-use crate::aws::overlay::{self, LogGroup, Overlay};
+use crate::aws::overlay::{self, LogGroup, Overlay, OverlayError};
 use crate::aws::roll::{self, CircuitBreaker, DeploymentSettings, Roll};
 use crate::aws::rollout::{Phase, Progress};
 use crate::aws::service::{self, Service};
@@ -84,7 +84,7 @@ impl Rollout {
 
         let image = image_name(&deployable.image, settings)?;
         let planned = overlay::plan(Some(&current.json), &overlay(settings, &aws, image, deployable.platforms)?)
-            .map_err(|error| ErrorKind::Usage.error(error))?;
+            .map_err(|error| unplanned(settings, error))?;
         let roll = Roll {
             cluster,
             service: name,
@@ -257,6 +257,17 @@ fn image_name(image: &Reference, settings: &Settings) -> Result<String, CommandE
     })?;
     let digest = image.digest().map(|digest| format!("@{digest}")).unwrap_or_default();
     Ok(format!("{registry}/{}{digest}", image.repository().name()))
+}
+
+/// What is wrong with the plan and, for a size, which settings ask for it.
+fn unplanned(settings: &Settings, error: OverlayError) -> CommandError {
+    let OverlayError::Size(size) = &error else { return ErrorKind::Usage.error(error) };
+    let set = [
+        settings.service.cpu.map(|_| settings.describe("service.cpu")),
+        settings.service.memory.map(|_| settings.describe("service.memory")),
+    ];
+    let set: Vec<String> = set.into_iter().flatten().collect();
+    ErrorKind::Usage.error(format!("{}: {size}", set.join(", ")))
 }
 
 fn overlay(settings: &Settings, aws: &Aws, image: String, platforms: Vec<Platform>) -> Result<Overlay, CommandError> {

@@ -30,7 +30,7 @@ pub fn target(registry: &Registry, insecure: &[String], from: &Url, location: &s
     if same_origin(&url, from) {
         return Ok(url);
     }
-    let trusted = insecure.iter().any(|host| *host == authority(&url));
+    let trusted = insecure.iter().any(|host| *host == authority(&url) || Some(&**host) == url.host_str());
     if is_private(&url) && !is_private(from) && !trusted {
         return Err(refuse("it is an address of a private network, and the registry is a public one"));
     }

@@ -34,7 +34,7 @@ pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
 /// How a client behaves.
 #[derive(Clone)]
 pub struct ClientOptions {
-    /// Hosts (`host[:port]`) that are spoken to in plain http, and trusted as targets of redirects. Loopback hosts
+    /// Hosts (`host[:port]`, without a port: at any) that are spoken to in plain http, and trusted as targets of redirects. Loopback hosts
     /// are spoken to in plain http in any case.
     pub insecure: Vec<String>,
     /// Tells the `host[:port]` that answers for a registry in the registry API, where that is not its own.
@@ -138,7 +138,7 @@ impl Client {
             what,
         };
         let parsed: Registry = host.parse().map_err(|error| illegal(format!("{error}")))?;
-        let plain = parsed.is_loopback() || self.insecure().iter().any(|name| name == host);
+        let plain = parsed.is_loopback() || self.insecure().iter().any(|name| name == host || name == parsed.host());
         let scheme = if plain { "http" } else { "https" };
         let base = Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|error| illegal(error.to_string()))?;
         let session = Arc::new(Session::new(registry.clone(), base));

@@ -1,5 +1,9 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
 
 use super::{Lab, Proxy};
 
@@ -50,6 +54,34 @@ impl Account {
             ("AWS_REGION", lab.region().to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ]
+    }
+
+    /// Calls AWS the way a looker-on would: `call("ecs.DescribeServices", …)`. Panics where AWS refuses.
+    pub fn call(&self, action: &str, body: &Value) -> Value {
+        let (service, name) = action.split_once('.').expect("service.Action");
+        let (target, version) = match service {
+            "ecr" => ("AmazonEC2ContainerRegistry_V20150921", "1.1"),
+            "ecs" => ("AmazonEC2ContainerServiceV20141113", "1.1"),
+            "logs" => ("Logs_20140328", "1.1"),
+            other => panic!("no test calls {other}"),
+        };
+        let body = body.to_string();
+        let scope = format!("{}/20260101/{}/{service}/aws4_request", self.id, Lab::get().region());
+        let text = format!(
+            "POST / HTTP/1.0\r\nHost: {}\r\nX-Amz-Target: {target}.{name}\r\nContent-Type: application/x-amz-json-{version}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            Lab::get().emulator(),
+            body.len()
+        );
+        let mut stream = TcpStream::connect(Lab::get().emulator()).expect("the emulator answers");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a legal time");
+        stream.write_all(text.as_bytes()).expect("the emulator listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the emulator answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        assert!(head.contains(" 200"), "{action}: {answer}");
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{action}: {error}: {answer}"))
     }
 
     /// Runs `lab/service ARGUMENTS` in this account; gives what it prints.

@@ -84,3 +84,8 @@ pub fn plain_jar(entries: &[(&str, &[u8])]) -> Vec<u8> {
     }
     zip.finish().expect("memory takes everything")
 }
+
+/// The bytes of a small jar whose application layer depends on `text`, and no other layer does.
+pub fn boot_jar(text: &str) -> Vec<u8> {
+    BootJar::new().with("BOOT-INF/classes/application.properties", text).bytes()
+}

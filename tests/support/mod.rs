@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used)] // a panic here fails the test that asked
 
 mod account;
+mod bare_base;
 mod base_image;
 mod boot_jar;
 mod lab;
@@ -20,10 +21,12 @@ mod run;
 mod sandbox;
 mod scripted_project;
 mod server;
+mod shop;
 
 pub use account::Account;
+pub use bare_base::{BASE_LAYER, push_base};
 pub use base_image::BaseImage;
-pub use boot_jar::{BootJar, plain_jar};
+pub use boot_jar::{BootJar, boot_jar, plain_jar};
 pub use lab::Lab;
 pub use page::{Page, get};
 pub use project::{Project, jar};
@@ -33,3 +36,4 @@ pub use run::Run;
 pub use sandbox::Sandbox;
 pub use scripted_project::{PACKAGES, ScriptedProject};
 pub use server::{Server, free_port};
+pub use shop::Shop;

@@ -13,6 +13,24 @@ pub struct Seen {
     pub path: String,
     /// How many requests came before this one.
     pub number: usize,
+    /// The header lines.
+    pub head: String,
+}
+
+impl Seen {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+    }
+
+    /// The AWS action that it asks for: `ecs.UpdateService`.
+    pub fn action(&self) -> Option<String> {
+        let (service, action) = self.header("x-amz-target")?.split_once('.')?;
+        let services = [("ContainerRegistry", "ecr"), ("ContainerService", "ecs"), ("Logs", "logs")];
+        let (_, service) = services.into_iter().find(|(part, _)| service.contains(part))?;
+        Some(format!("{service}.{action}"))
+    }
 }
 
 /// What a proxy does with a request.
@@ -109,6 +127,11 @@ impl Proxy {
         self.shared.seen.lock().expect("no holder panics").clone()
     }
 
+    /// The AWS actions that were asked for so far, oldest first.
+    pub fn actions(&self) -> Vec<String> {
+        self.seen().iter().filter_map(Seen::action).collect()
+    }
+
     /// How many requests of a method came so far.
     pub fn count(&self, method: &str) -> usize {
         self.seen().iter().filter(|seen| seen.method == method).count()
@@ -152,7 +175,7 @@ impl Shared {
         let mut words = head.split(' ');
         let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
         let mut all = self.seen.lock().expect("no holder panics");
-        let seen = Seen { method, path, number: all.len() };
+        let seen = Seen { method, path, number: all.len(), head: head.to_owned() };
         all.push(seen.clone());
         Some(seen)
     }

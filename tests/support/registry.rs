@@ -1,4 +1,5 @@
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +10,14 @@ use super::{Server, free_port};
 pub struct Registry {
     _server: Server,
     root: tempfile::TempDir,
+    address: IpAddr,
     port: u16,
+}
+
+/// The address of loopback that a name of this machine leads to.
+fn loopback(name: &str) -> IpAddr {
+    let mut found = (name, 0).to_socket_addrs().unwrap_or_else(|error| panic!("{name} has no address: {error}"));
+    found.find(|address| address.is_ipv4() && address.ip().is_loopback()).expect("/etc/hosts leads it to loopback").ip()
 }
 
 impl Registry {
@@ -34,20 +42,44 @@ impl Registry {
     /// https with a certificate for 127.0.0.1 and localhost, signed by an authority of its own: see
     /// [`Registry::authority`].
     pub fn tls() -> Registry {
-        Registry::with("", |root| {
+        Registry::tls_for("localhost")
+    }
+
+    /// The same at the address of another name of this machine, and with a certificate for that name too.
+    pub fn tls_for(name: &str) -> Registry {
+        Registry::at("", loopback(name), |root| {
             let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
                  -keyout ca.key -out ca.pem -subj '/CN=authority of a test' && \
                  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
                  -keyout server.key -out server.csr -subj /CN=localhost && \
-                 printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\\nbasicConstraints=CA:FALSE\\n' > extensions && \
+                 printf 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:NAME\\nbasicConstraints=CA:FALSE\\n' > extensions && \
                  openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
                  -extfile extensions -out server.pem";
+            let script = script.replace("NAME", name);
             let output = Command::new("sh").arg("-c").arg(script).current_dir(root).output().expect("sh is there");
             assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
         })
     }
 
+    /// Plain http, bearer tokens from `realm`, signed by the key of a certificate (PEM).
+    pub fn with_tokens(realm: &str, certificate: &Path) -> Registry {
+        let settings = format!(
+            "auth: {{ token: {{ realm: {realm}, service: test, issuer: test, rootcertbundle: {} }} }}\n",
+            certificate.display()
+        );
+        Registry::with(&settings, |_| {})
+    }
+
+    /// Plain http, no password, at the address of a name of this machine.
+    pub fn named(name: &str) -> Registry {
+        Registry::at("", loopback(name), |_| {})
+    }
+
     fn with(settings: &str, prepare: impl FnOnce(&Path)) -> Registry {
+        Registry::at(settings, IpAddr::V4(Ipv4Addr::LOCALHOST), prepare)
+    }
+
+    fn at(settings: &str, address: IpAddr, prepare: impl FnOnce(&Path)) -> Registry {
         let root = tempfile::Builder::new().prefix("shipit-registry.").tempdir().expect("a temporary folder");
         prepare(root.path());
         let port = free_port();
@@ -61,17 +93,22 @@ impl Registry {
         let text = format!(
             "version: 0.1\nlog: {{ level: error }}\n\
              storage: {{ filesystem: {{ rootdirectory: {at}/images }}, delete: {{ enabled: true }} }}\n\
-             http: {{ addr: \"127.0.0.1:{port}\"{tls} }}\n{}",
+             http: {{ addr: \"{address}:{port}\"{tls} }}\n{}",
             settings.replace("ROOT", &at.to_string())
         );
         fs::write(&file, text).expect("the folder is ours");
-        let server = Server::start(Command::new("docker-registry").arg("serve").arg(&file), port);
-        Registry { _server: server, root, port }
+        let server =
+            Server::start(Command::new("docker-registry").arg("serve").arg(&file), SocketAddr::new(address, port));
+        Registry { _server: server, root, address, port }
     }
 
     /// `127.0.0.1:PORT`.
     pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.address, self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The certificate authority (PEM) of a registry with TLS, for SSL_CERT_FILE.

@@ -1,4 +1,4 @@
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +16,8 @@ pub struct Server {
 
 impl Server {
     /// Starts it and waits until its port takes connections.
-    pub fn start(command: &mut Command, port: u16) -> Server {
+    pub fn start(command: &mut Command, address: impl Into<SocketAddr>) -> Server {
+        let address = address.into();
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -25,11 +26,11 @@ impl Server {
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let mut server = Server { child };
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(address).is_err() {
             if let Some(status) = server.child.try_wait().expect("the child is ours") {
                 panic!("{command:?} ended at its start: {status}");
             }
-            assert!(begun.elapsed() < Duration::from_secs(30), "{command:?} does not answer on port {port}");
+            assert!(begun.elapsed() < Duration::from_secs(30), "{command:?} does not answer at {address}");
             thread::sleep(Duration::from_millis(20));
         }
         server
