@@ -159,7 +159,7 @@ fn the_bytes_are_those_of_layer_format_1() {
     let layer = make(&fixture.input(), &fixture.cache("cache")).unwrap();
     assert_eq!(LAYER_FORMAT, 1);
     assert_eq!(layer.diff_id.hex(), "be6eb3ab06f13a6b534a51cef461a061c16f2665ffcaa55592a4a7fce477f06b");
-    assert_eq!(layer.digest.hex(), "384f827d9ec1df83a7028b44f757776d045d50bd443684e619d475af97c470f1");
+    assert_eq!(layer.digest.hex(), "cf889e820024556369e259f5db23499f415e83421aa77984cf44085cfd70e1e0");
 }
 
 #[test]
