@@ -14,7 +14,7 @@ use super::context::Context;
 use crate::git::{self, GitState, NoGit};
 use crate::image::assemble::{Image, OwnLayer, assemble};
 use crate::image::config::Runtime;
-use crate::image::layer::{LayerInput, make};
+use crate::image::layer::{LayerInput, make_all};
 use crate::image::layout::{Layout, REF_NAME};
 use crate::image::output::{Name, Output};
 use crate::image::{Descriptor, Platform, base as base_image, config};
@@ -221,23 +221,24 @@ struct OwnLayers {
 
 fn make_layers(context: &Context<'_>, application: &Application, modified: i64) -> Result<OwnLayers, CommandError> {
     let cache = context.cache()?;
-    let mut own = OwnLayers { layers: Vec::new(), reused: 0 };
-    for layer in &application.layers {
-        let input = LayerInput {
+    let inputs: Vec<_> = application
+        .layers
+        .iter()
+        .map(|layer| LayerInput {
             archive: &application.archive,
             entries: &layer.entries,
             modified: if layer.application { modified } else { FIXED_TIME },
-        };
-        let blob = make(&input, cache).map_err(|error| ErrorKind::Other.error(error))?;
-        own.reused += usize::from(blob.reused);
-        own.layers.push(OwnLayer {
-            name: layer.name.clone(),
-            digest: blob.digest,
-            diff_id: blob.diff_id,
-            size: blob.size,
-        });
-    }
-    Ok(own)
+        })
+        .collect();
+    let blobs = make_all(&inputs, cache).map_err(|error| ErrorKind::Other.error(error))?;
+    let reused = blobs.iter().filter(|blob| blob.reused).count();
+    let layers = application.layers.iter().zip(blobs).map(|(layer, blob)| OwnLayer {
+        name: layer.name.clone(),
+        digest: blob.digest,
+        diff_id: blob.diff_id,
+        size: blob.size,
+    });
+    Ok(OwnLayers { layers: layers.collect(), reused })
 }
 
 fn runtime(settings: &Settings, application: &Application, modified: i64) -> Result<Runtime, CommandError> {

@@ -317,3 +317,18 @@ fn a_missing_archive_is_named() {
     let error = make(&fixture.input(), &fixture.cache("cache")).unwrap_err().to_string();
     assert!(error.starts_with("cannot read ") && error.contains("application.jar"), "{error}");
 }
+
+#[test]
+fn layers_made_at_the_same_time_come_in_their_order() {
+    let fixture = Fixture::new();
+    let entries: Vec<_> = fixture.entries.iter().map(std::slice::from_ref).collect();
+    let inputs: Vec<_> = entries.iter().map(|entries| LayerInput { entries, ..fixture.input() }).collect();
+    let one_by_one = fixture.cache("one by one");
+    let expected: Vec<_> = inputs.iter().map(|input| make(input, &one_by_one).unwrap().digest).collect();
+    let made = make_all(&inputs, &fixture.cache("together")).unwrap();
+    assert_eq!(made.iter().map(|blob| blob.digest).collect::<Vec<_>>(), expected);
+
+    fs::remove_file(&fixture.archive).unwrap();
+    let error = make_all(&inputs, &fixture.cache("another")).unwrap_err();
+    assert!(matches!(error, LayerError::Read { .. }), "{error}");
+}
