@@ -78,11 +78,7 @@ impl Layout {
 
     /// Writes a blob from memory.
     pub fn put(&self, bytes: &[u8]) -> Result<(), LayoutError> {
-        let path = self.blob_path(&Digest::of(bytes));
-        if fs::metadata(&path).is_ok_and(|file| file.len() == bytes.len() as u64) {
-            return Ok(());
-        }
-        self.write_at(&path, bytes)
+        self.write_at(&self.blob_path(&Digest::of(bytes)), bytes)
     }
 
     /// The images of the layout.
@@ -128,8 +124,13 @@ impl Layout {
         self.write_at(&self.root.join(name), bytes)
     }
 
+    /// Writes a small file, unless it says that already. Not synced: neither are the layers beside it, and after a
+    /// power failure the next build mends both.
     fn write_at(&self, path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
-        crate::files::write_atomically(path, |file| file.write_all(bytes)).map_err(failed("write", path))
+        if fs::read(path).is_ok_and(|present| present == bytes) {
+            return Ok(());
+        }
+        crate::files::write_unsynced(path, |file| file.write_all(bytes)).map_err(failed("write", path))
     }
 }
 
