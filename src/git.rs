@@ -37,7 +37,20 @@ pub enum NoGit {
 
 /// Asks git about the tree around `directory`. Reads only; nothing is written, not even git's index.
 pub fn state(directory: &Path) -> Result<GitState, NoGit> {
-    let head = match run(directory, ["log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD"]) {
+    // Three questions that need none of the others' answers; most of the time that each takes is a process starting.
+    let (head, status, top) = std::thread::scope(|scope| {
+        let status = scope.spawn(|| {
+            let build_lock = ":(exclude,top,glob)**/shipit.lock";
+            run(directory, ["status", "--porcelain", "-z", "--untracked-files=normal", "--", ":/", build_lock])
+        });
+        let top = scope.spawn(|| run(directory, ["rev-parse", "--show-toplevel"]));
+        let head = run(directory, ["log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD"]);
+        let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        (head, joined(status), joined(top))
+    });
+    let head = match head {
         // The words differ between versions of git; that HEAD names nothing is certain only from this question.
         Err(NoGit::Failed(_)) if run(directory, ["rev-parse", "--verify", "--quiet", "HEAD"]).is_err() => {
             return Err(NoGit::NoCommit);
@@ -46,11 +59,7 @@ pub fn state(directory: &Path) -> Result<GitState, NoGit> {
     };
     let unexpected = || NoGit::Failed(format!("'git log' answered '{}'", head.trim()));
     let (sha, time) = head.trim().split_once(' ').ok_or_else(unexpected)?;
-    let status = run(
-        directory,
-        ["status", "--porcelain", "-z", "--untracked-files=normal", "--", ":/", ":(exclude,top,glob)**/shipit.lock"],
-    )?;
-    let top = run(directory, ["rev-parse", "--show-toplevel"])?;
+    let (status, top) = (status?, top?);
     let top = Path::new(top.trim_end_matches('\n'));
     let dirty = status.split('\0').filter(|line| !line.is_empty()).any(|line| match line.strip_prefix("?? ") {
         Some(untracked) => !is_build_output(&top.join(untracked)),

@@ -51,6 +51,7 @@ pub fn plan(path: &Path) -> Result<Option<Application>, PlanError> {
             .collect(),
         workdir: format!("/{DIRECTORY}"),
         command: vec!["-jar".to_owned(), THIN_JAR.to_owned()],
+        start_class: Some(main_class),
         java: java.or_else(built),
         boot_version: None,
         title: attribute("Implementation-Title"),

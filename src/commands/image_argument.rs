@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::context::{Context, block_on};
-use super::registry_access::{client, refused, target};
+use super::registry_access::{IfMissing, client, refused, target};
 use crate::image::layout::LAYOUT_FILE;
 use crate::image::opened::{LayerSource, OpenError, OpenedImage, open_archive, open_layout};
 use crate::image::{Cache, Descriptor, Platform};
@@ -126,7 +126,7 @@ impl ImageArgument {
                         self.text
                     )));
                 }
-                let repository = target(context.report, settings, false).await?;
+                let repository = target(context.report, settings, IfMissing::Fail).await?;
                 match self.text.parse() {
                     Ok(digest) => repository.pinned(digest),
                     Err(_) => repository.tagged(&self.text).map_err(usage)?,

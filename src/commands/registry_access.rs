@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::aws::config::Aws;
 use crate::aws::ecr::{self, EcrHost, Wanted};

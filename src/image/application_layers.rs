@@ -4,7 +4,7 @@ use shipit_builders::Application;
 
 use super::Cache;
 use super::assemble::OwnLayer;
-use super::layer::{LayerError, LayerInput, make};
+use super::layer::{LayerError, LayerInput, make_all};
 use super::timestamp::TimeChoice;
 
 /// The layers of an application, bottom first.
@@ -25,19 +25,6 @@ impl OwnLayers {
     pub fn made(&self) -> usize {
         self.layers.len() - self.reused
     }
-
-    /// Makes one more layer, on top.
-    pub fn add(&mut self, name: &str, input: &LayerInput<'_>, cache: &Cache) -> Result<(), LayerError> {
-        let blob = make(input, cache)?;
-        self.reused += usize::from(blob.reused);
-        self.layers.push(OwnLayer {
-            name: name.to_owned(),
-            digest: blob.digest,
-            diff_id: blob.diff_id,
-            size: blob.size,
-        });
-        Ok(())
-    }
 }
 
 /// Makes every layer of the application. `commit` is the commit's time in seconds since the Unix epoch.
@@ -47,15 +34,23 @@ pub fn make_layers(
     commit: i64,
     cache: &Cache,
 ) -> Result<OwnLayers, LayerError> {
-    let mut own = OwnLayers::default();
-    for layer in &application.layers {
-        let input = LayerInput {
+    let inputs: Vec<_> = application
+        .layers
+        .iter()
+        .map(|layer| LayerInput {
             archive: &application.archive,
             entries: &layer.entries,
             // Browsers rely on the time of what the application serves; a commit must not move the other layers.
             modified: if layer.application { times.seconds(commit) } else { times.of_dependencies() },
-        };
-        own.add(&layer.name, &input, cache)?;
-    }
-    Ok(own)
+        })
+        .collect();
+    let blobs = make_all(&inputs, cache)?;
+    let reused = blobs.iter().filter(|blob| blob.reused).count();
+    let layers = application.layers.iter().zip(blobs).map(|(layer, blob)| OwnLayer {
+        name: layer.name.clone(),
+        digest: blob.digest,
+        diff_id: blob.diff_id,
+        size: blob.size,
+    });
+    Ok(OwnLayers { layers: layers.collect(), reused })
 }

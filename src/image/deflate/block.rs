@@ -64,28 +64,24 @@ impl BlockWriter {
 
     /// The cheapest way to write tokens that stand for `size` bytes.
     pub fn choose(&self, tokens: &[Token], size: usize) -> Choice {
-        let mut literals = [0; LITERALS];
-        let mut distances = [0; DISTANCES];
-        let mut extra = 0;
-        literals[END_OF_BLOCK] = 1;
-        for token in tokens {
-            let literal = token.literal_or_length();
-            literals[literal.symbol] += 1;
-            extra += u64::from(literal.extra_bits);
-            if let Some(distance) = token.distance() {
-                distances[distance.symbol] += 1;
-                extra += u64::from(distance.extra_bits);
-            }
-        }
-        let fixed = self.fixed_literals.cost(&literals) + self.fixed_distances.cost(&distances);
+        let fixed = self.fixed_bits(tokens);
         let (choice, bits) = if tokens.len() < WORTH_A_CODE {
             (Choice::Fixed, fixed)
         } else {
-            let (own, described) = Dynamic::new(&literals, &distances);
-            let dynamic = own.literals.cost(&literals) + own.distances.cost(&distances) + described;
+            let (own, dynamic) = Dynamic::new(tokens);
             if dynamic < fixed { (Choice::Dynamic(Box::new(own)), dynamic) } else { (Choice::Fixed, fixed) }
         };
-        if bits + extra + 3 + CUT_BITS < 8 * size as u64 { choice } else { Choice::Stored }
+        if bits + 3 + CUT_BITS < 8 * size as u64 { choice } else { Choice::Stored }
+    }
+
+    /// Bits of a block with fixed codes, its kind not counted.
+    fn fixed_bits(&self, tokens: &[Token]) -> u64 {
+        let bits = |token: &Token| {
+            let literal = token.literal_or_length();
+            let length = u64::from(self.fixed_literals.lengths[literal.symbol]) + u64::from(literal.extra_bits);
+            length + token.distance().map_or(0, |distance| 5 + u64::from(distance.extra_bits))
+        };
+        tokens.iter().map(bits).sum::<u64>() + u64::from(self.fixed_literals.lengths[END_OF_BLOCK])
     }
 
     /// Writes tokens as a block that is not the last.
@@ -121,10 +117,23 @@ fn body(literals: &Code<LITERALS>, distances: &Code<DISTANCES>, tokens: &[Token]
 }
 
 impl Dynamic {
-    /// The codes for these frequencies, and the bits that their description takes.
-    fn new(literal_counts: &[u32; LITERALS], distance_counts: &[u32; DISTANCES]) -> (Self, u64) {
-        let literals = Code::of_frequencies(literal_counts, 15);
-        let distances = Code::of_frequencies(distance_counts, 15);
+    /// The codes that suit these tokens, and the bits of a block with them, its kind not counted.
+    fn new(tokens: &[Token]) -> (Self, u64) {
+        let mut literal_counts = [0; LITERALS];
+        let mut distance_counts = [0; DISTANCES];
+        let mut extra = 0;
+        literal_counts[END_OF_BLOCK] = 1;
+        for token in tokens {
+            let literal = token.literal_or_length();
+            literal_counts[literal.symbol] += 1;
+            extra += u64::from(literal.extra_bits);
+            if let Some(distance) = token.distance() {
+                distance_counts[distance.symbol] += 1;
+                extra += u64::from(distance.extra_bits);
+            }
+        }
+        let literals = Code::of_frequencies(&literal_counts, 15);
+        let distances = Code::of_frequencies(&distance_counts, 15);
         let count = |lengths: &[u8], least: usize| {
             lengths.iter().rposition(|length| *length > 0).map_or(least, |last| least.max(last + 1))
         };
@@ -138,7 +147,8 @@ impl Dynamic {
         let length_count =
             ORDER.iter().rposition(|symbol| lengths.lengths[*symbol] > 0).map_or(4, |last| 4.max(last + 1));
         let repeats: u64 = (16..19).map(|symbol| u64::from(counts[symbol]) * u64::from(REPEAT_BITS[symbol - 16])).sum();
-        let bits = 14 + 3 * length_count as u64 + lengths.cost(&counts) + repeats;
+        let described = 14 + 3 * length_count as u64 + lengths.cost(&counts) + repeats;
+        let bits = described + literals.cost(&literal_counts) + distances.cost(&distance_counts) + extra;
         (Dynamic { literals, distances, lengths, description, literal_count, distance_count, length_count }, bits)
     }
 

@@ -1,14 +1,14 @@
 //! Finding earlier copies of the bytes to come.
 
 use super::WINDOW;
-use super::tokens::{MAX_MATCH, MIN_MATCH};
+use super::tokens::MAX_MATCH;
 
-/// The tables' sizes, in bits of the hash.
-const SHORT_BITS: u32 = 14;
-const LONG_BITS: u32 = 15;
+/// The table's size, in bits of the hash.
+const HASH_BITS: u32 = 15;
 
-/// A copy of three bytes that lies further back costs about as much as the bytes do.
-const FAR_FOR_THREE: usize = 4096;
+/// The shortest match that is looked for: copies of three bytes are rarely worth it, and finding them takes a table
+/// of their own.
+const LEAST_MATCH: usize = 4;
 
 /// How hard to search.
 #[derive(Debug, Clone, Copy)]
@@ -26,35 +26,33 @@ pub struct Match {
     pub distance: usize,
 }
 
-/// Chains of positions whose next four bytes have the same hash, and the last position for each three.
+/// Chains of positions whose next four bytes have the same hash.
 ///
 /// Positions are those of one buffer, plus 1, so that 0 is none. Only positions that were inserted are found; their
 /// distances are real ones.
 #[derive(Debug)]
 pub struct Matcher {
-    short: Vec<u32>,
-    long: Vec<u32>,
+    /// For each hash, the last position.
+    last: Vec<u32>,
     /// For each position, modulo [`WINDOW`], the one before it in its chain.
     before: Vec<u32>,
 }
 
 impl Matcher {
     pub fn new() -> Self {
-        Matcher { short: vec![0; 1 << SHORT_BITS], long: vec![0; 1 << LONG_BITS], before: vec![0; WINDOW] }
+        Matcher { last: vec![0; 1 << HASH_BITS], before: vec![0; WINDOW] }
     }
 
     /// Forgets everything.
     pub fn reset(&mut self) {
-        self.short.fill(0);
-        self.long.fill(0);
+        self.last.fill(0);
     }
 
     /// Inserts a position without searching.
     pub fn insert(&mut self, bytes: &[u8], at: usize) {
         let Some(word) = word(bytes, at) else { return };
         let position = at as u32 + 1;
-        self.short[short_hash(word)] = position;
-        let head = &mut self.long[long_hash(word)];
+        let head = &mut self.last[hash(word)];
         self.before[at % WINDOW] = *head;
         *head = position;
     }
@@ -63,21 +61,13 @@ impl Matcher {
     pub fn find(&mut self, bytes: &[u8], at: usize, least: usize, most: usize, effort: Effort) -> Match {
         let Some(word) = word(bytes, at) else { return Match::default() };
         let position = at as u32 + 1;
-        let short = std::mem::replace(&mut self.short[short_hash(word)], position);
-        let mut candidate = std::mem::replace(&mut self.long[long_hash(word)], position);
+        let mut candidate = std::mem::replace(&mut self.last[hash(word)], position);
         self.before[at % WINDOW] = candidate;
 
         let most = most.min(MAX_MATCH);
         let mut best = Match { length: least, distance: 0 };
-        if most < MIN_MATCH || most <= least {
+        if most < LEAST_MATCH || most <= least {
             return Match::default();
-        }
-        let distance = (position - short) as usize;
-        if short != 0 && least < MIN_MATCH && distance <= FAR_FOR_THREE {
-            let length = common(bytes, at - distance, at, most);
-            if length >= MIN_MATCH {
-                best = Match { length, distance };
-            }
         }
         for _ in 0..effort.depth {
             let distance = (position - candidate) as usize;
@@ -97,7 +87,7 @@ impl Matcher {
             }
             candidate = self.before[from % WINDOW];
         }
-        if best.distance == 0 || best.length < MIN_MATCH { Match::default() } else { best }
+        if best.distance == 0 || best.length < LEAST_MATCH { Match::default() } else { best }
     }
 }
 
@@ -108,13 +98,8 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 #[inline]
-fn short_hash(word: u32) -> usize {
-    ((word << 8).wrapping_mul(0x9e37_79b1) >> (32 - SHORT_BITS)) as usize
-}
-
-#[inline]
-fn long_hash(word: u32) -> usize {
-    (word.wrapping_mul(0x9e37_79b1) >> (32 - LONG_BITS)) as usize
+fn hash(word: u32) -> usize {
+    (word.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
 }
 
 /// How many bytes from `from` and from `at` on are the same, up to `most`, which `bytes` has from `at` on.

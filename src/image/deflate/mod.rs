@@ -41,14 +41,12 @@ const LEAST_RUN: usize = 64;
 /// The most tokens in a block: codes of one's own follow the data this closely.
 const BLOCK_TOKENS: usize = 16 * 1024;
 
-/// For what stands between runs: short, and much like what stood between the runs before.
+/// For a segment with runs: what stands between them is much like what stood between the runs before, and most of it
+/// is the names in the directories of archives.
 const BETWEEN: Effort = Effort { depth: 4, nice: 32 };
 
-/// For longer stretches.
+/// For a segment without any: an application's own classes and files, not compressed yet.
 const PLAIN: Effort = Effort { depth: 40, nice: 96 };
-
-/// A stretch of at least this many bytes is searched harder.
-const LONG: usize = 4096;
 
 /// Encodes segments, one after the other, of any stream.
 #[derive(Debug)]
@@ -75,6 +73,7 @@ impl Encoder {
     /// be deflate data, in order and disjoint; any others are passed over.
     pub fn encode(&mut self, bytes: &[u8], history: usize, runs: &[Range<usize>], output: &mut Vec<u8>) {
         self.matcher.reset();
+        let effort = if runs.is_empty() { PLAIN } else { BETWEEN };
         let mut writer = Writer { bytes, bits: BitWriter::new(output), stored: history..history };
         let mut at = 0;
         let end = bytes.len()..bytes.len();
@@ -84,7 +83,7 @@ impl Encoder {
             }
             let past = at.max(history).min(run.start);
             (at..past).for_each(|at| self.matcher.insert(bytes, at));
-            self.text(past..run.start, &mut writer);
+            self.text(past..run.start, effort, &mut writer);
             if run.end > history {
                 writer.store(run.start.max(history)..run.end);
             }
@@ -94,9 +93,8 @@ impl Encoder {
     }
 
     /// Encodes a stretch that is no run.
-    fn text(&mut self, text: Range<usize>, writer: &mut Writer) {
+    fn text(&mut self, text: Range<usize>, effort: Effort, writer: &mut Writer) {
         let bytes = writer.bytes;
-        let effort = if text.len() < LONG { BETWEEN } else { PLAIN };
         let (mut block, mut at) = (text.start, text.start);
         // A match that was found, and not yet taken, as the one at the next position may be better.
         let mut found: Option<Match> = None;

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use shipit_builders::Entry;
@@ -84,6 +85,32 @@ pub enum LayerError {
 /// checked against its size and CRC-32.
 pub fn make(input: &LayerInput, cache: &Cache) -> Result<LayerBlob, LayerError> {
     make_with(input, cache, thread::available_parallelism().map_or(1, NonZero::get))
+}
+
+/// How many layers are made at a time: while a large one keeps the reader or the digests busy, the small ones pass by
+/// on the cores that are left, and memory stays bounded whatever their number.
+const AT_A_TIME: usize = 2;
+
+/// [`make`] for each of `inputs`, several at a time. The blobs are in the order of the inputs.
+pub fn make_all(inputs: &[LayerInput], cache: &Cache) -> Result<Vec<LayerBlob>, LayerError> {
+    let left = Mutex::new(inputs.iter().enumerate());
+    let take = || -> Result<Vec<(usize, LayerBlob)>, LayerError> {
+        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        std::iter::from_fn(next).map(|(index, input)| Ok((index, make(input, cache)?))).collect()
+    };
+    let mut made = thread::scope(|scope| {
+        let others = (1..AT_A_TIME.min(inputs.len()))
+            .map(|_| thread::Builder::new().name("layer".to_owned()).spawn_scoped(scope, take))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(LayerError::Thread)?;
+        let mut made = take()?;
+        for other in others {
+            made.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok::<_, LayerError>(made)
+    })?;
+    made.sort_unstable_by_key(|(index, _)| *index);
+    Ok(made.into_iter().map(|(_, blob)| blob).collect())
 }
 
 /// [`make`] with a given number of encoding threads. The bytes do not depend on it.

@@ -64,17 +64,21 @@ impl Segment {
 /// Takes a full segment, and gives one that may be filled.
 pub type Sink<'a> = dyn FnMut(&mut Segment) -> Result<(), LayerError> + 'a;
 
+/// More threads than this would wait for the reader, or for the writer: each computes a SHA-256 over all that passes,
+/// which no two threads can share.
+const MOST_THREADS: usize = 4;
+
 /// Runs `read`, which passes segments to its sink, on a thread of its own; `worker` makes a function for each of
 /// `threads` threads that turns a segment into a result; `write` takes the results in the order of the segments.
 ///
-/// What is under way at any time is bounded: a few segments for each thread.
+/// What is under way at any time is bounded: a few segments for each thread, and no more than [`MOST_THREADS`].
 pub fn run<T: Send, R: Default + Send, W: FnMut(&Segment, &mut R) + Send>(
     threads: usize,
     read: impl FnOnce(&mut Sink) -> Result<T, LayerError> + Send,
     worker: impl Fn() -> W,
     mut write: impl FnMut(&mut R) -> Result<(), LayerError>,
 ) -> Result<T, LayerError> {
-    let threads = threads.clamp(1, 16);
+    let threads = threads.clamp(1, MOST_THREADS);
     let (give_back, pool) = mpsc::channel::<(Segment, R)>();
     let (queue, work) = mpsc::channel::<(usize, Segment, R)>();
     let (done, results) = mpsc::channel::<(usize, Segment, R)>();

