@@ -291,6 +291,25 @@ fn a_jar_needs_no_project_and_no_git() {
 }
 
 #[test]
+#[ignore = "needs docker-registry and skopeo: run by make test"]
+fn a_digest_that_cannot_be_printed_is_a_failure_and_the_image_is_there() {
+    let registry = Registry::start();
+    let base = BaseImage::push(&registry);
+    let sandbox = Sandbox::new();
+    let project = ScriptedProject::new(&sandbox, "app", PACKAGES);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut shipit = sandbox.shipit();
+    shipit.current_dir(project.dir()).args(["build", "--base", &base.reference]).stdout(full);
+    let output = shipit.stderr(std::process::Stdio::piped()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("error: the result could not be written to standard output"), "{told}");
+    let run = sandbox.run_in(project.dir(), ["build", "--base", &base.reference]);
+    assert_eq!(project.release()["images"][0]["digest"], run.success());
+    assert!(run.stderr.contains("(0 made, 2 as before)"), "{}", run.stderr);
+}
+
+#[test]
 fn without_a_base_the_name_of_the_default_one_follows_the_java_of_the_jar() {
     // Nothing answers: the name is in the message. A proxy that is not there keeps the question on this machine.
     let mut sandbox = Sandbox::new();

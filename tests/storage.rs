@@ -133,6 +133,14 @@ fn a_read_only_cache_is_told_with_what_to_do() {
     assert!(told.contains(&*stage.sandbox.cache().to_string_lossy()), "{told}");
     assert!(told.contains("set SHIPIT_CACHE_DIR to a folder that this user may write to"), "{told}");
     assert!(!stage.project.dir().join("target").exists(), "nothing is written");
+
+    // One that has everything is of use all the same.
+    disk.remount("rw");
+    let digest = stage.build().success().to_owned();
+    disk.remount("ro");
+    let run = stage.build();
+    assert_eq!(run.success(), digest);
+    assert!(run.stderr.contains("warning: the cache folder"), "{}", run.stderr);
 }
 
 #[test]
