@@ -41,7 +41,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["commands", "main", "settings"]),
     ("toml", &["settings"]),
     ("rawzip", &["image"]),
-    ("shipit_builders", &["commands", "image"]),
+    ("shipit_builders", &["commands", "image", "settings"]),
 ];
 
 /// Names of crates and modules whose presence in `builders/Cargo.toml` would bring in network, async, AWS or a terminal.

@@ -6,6 +6,7 @@
 
 pub mod application;
 pub mod archive;
+mod as_it_is;
 pub mod boot_archive;
 mod build_tool;
 mod built_archive;
@@ -29,4 +30,5 @@ mod thin_jar;
 
 pub use application::{Application, Artifact, Content, Entry, Layer, Part};
 pub use java::JavaVersion;
+pub use plan::Form;
 pub use project::Project;

@@ -59,7 +59,7 @@ impl Arguments {
         let (application, name, base) = match &settings.build.jar {
             Some(jar) => {
                 let jar = Path::new(jar);
-                let application = plan_archive(&Artifact { path: jar.to_owned() })?;
+                let application = plan_archive(&settings, &Artifact { path: jar.to_owned() })?;
                 let name = jar.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let base = bases.resolve(application.java)?;
                 (application, name, base)
@@ -125,7 +125,7 @@ fn package_project(
         let early = project.java.map(|java| scope.spawn(move || bases.resolve(Some(java))));
         let artifact = run_build(context, settings, modified, &project);
         let base = early.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        let application = plan_archive(&artifact?)?;
+        let application = plan_archive(settings, &artifact?)?;
         let base = match base {
             Some(base) if needs_no_newer(project.java, application.java) => base?,
             _ => bases.resolve(application.java.or(project.java))?,
@@ -172,8 +172,8 @@ fn run_build(
     Ok(artifact)
 }
 
-fn plan_archive(artifact: &Artifact) -> Result<Application, CommandError> {
-    plan(artifact).map_err(|error| ErrorKind::Other.error(error))
+fn plan_archive(settings: &Settings, artifact: &Artifact) -> Result<Application, CommandError> {
+    plan(artifact, settings.image.layout.unwrap_or_default()).map_err(|error| ErrorKind::Other.error(error))
 }
 
 /// Makes the application's layers, and an image of them on each platform's base.

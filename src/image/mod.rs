@@ -14,12 +14,14 @@ pub mod deflate;
 pub mod descriptor;
 pub mod digest;
 pub mod gzip;
+pub mod health_check;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
 pub mod media_type;
 pub mod output;
 pub mod platform;
+pub mod stop_signal;
 pub mod tar;
 pub mod timestamp;
 
