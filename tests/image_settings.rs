@@ -1,5 +1,7 @@
 //! What [image] of the settings does to the image, as other tools see it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;
@@ -247,4 +249,26 @@ fn every_layout_starts_and_times_are_the_ones_that_were_asked_for() {
         let run = Run::of(&mut java, LIMIT);
         assert!(run.stdout.contains("Started "), "{layout}: {run:?}");
     }
+}
+
+#[test]
+#[ignore = "needs the lab: run by make test"]
+fn dockers_format_has_dockers_types_throughout_and_the_same_layers() {
+    let shop = Shop::new();
+    shop.build(&[]);
+    let layers = |release: Value| release["images"][0]["layers"].clone();
+    let oci = layers(shop.release());
+    let digest = shop.build(&["--format", "docker", "--platform", "linux/amd64", "--platform", "linux/arm64"]);
+    assert_eq!(layers(shop.release()), oci);
+    let raw = shop.tool("skopeo", &["inspect", "--raw", "--tls-verify=false", &format!("docker://{}", shop.push())]);
+    assert!(!raw.contains("vnd.oci"), "{raw}");
+    let index = shop.document(&digest);
+    let manifest = shop.document(index["manifests"][0]["digest"].as_str().unwrap());
+    assert_eq!(manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
+    assert!(!manifest.to_string().contains("vnd.oci"), "{manifest}");
+    assert_eq!(manifest.get("annotations"), None);
+
+    shop.settings("[image]\nannotations = { \"com.example.team\" = \"shop\" }\n");
+    let run = shop.try_build(&["--format", "docker"]);
+    assert!(run.exits_with(2).contains("image.annotations"), "{}", run.stderr);
 }

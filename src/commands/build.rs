@@ -189,11 +189,12 @@ fn assemble(
     let own = make_layers(application, image_settings::times(&settings.image), commit, context.cache()?)
         .map_err(|error| ErrorKind::Other.error(error))?;
     let runtime = image_settings::runtime(settings, application, commit)?;
+    let format = image_settings::format(settings)?;
     let mut images = Vec::new();
     let mut annotations = BTreeMap::new();
     for base in &base.images {
         annotations = image_settings::annotations_of(settings, application, base, git, commit)?;
-        let image = assemble_on(base, &own.layers, &runtime, annotations.clone());
+        let image = assemble_on(base, &own.layers, &runtime, annotations.clone(), format);
         images.push(image.map_err(|error| ErrorKind::Other.error(error))?);
     }
     let assembled = Assembled::of(images, annotations).ok_or_else(|| ErrorKind::Usage.error("no platform is named"))?;

@@ -10,6 +10,7 @@ use crate::image::annotations::{Provenance, annotations};
 use crate::image::base::BaseImage;
 use crate::image::command_line::CommandLine;
 use crate::image::config::{DEFAULT_PORT, Runtime};
+use crate::image::format::Format;
 use crate::image::health_check::HealthCheck;
 use crate::image::timestamp::{TimeChoice, rfc3339};
 use crate::report::{CommandError, ErrorKind};
@@ -29,6 +30,17 @@ pub fn platforms(settings: &Settings) -> Vec<Platform> {
 /// The times of the files.
 pub fn times(image: &Image) -> TimeChoice {
     image.timestamps.unwrap_or_default()
+}
+
+/// The family of media types. What a format cannot hold is refused, not left out.
+pub fn format(settings: &Settings) -> Result<Format, CommandError> {
+    let format = settings.image.format.unwrap_or_default();
+    if format == Format::Docker && !settings.image.annotations.is_empty() {
+        return Err(ErrorKind::Usage
+            .error(format!("{}: Docker's format has no annotations", settings.describe("image.annotations")))
+            .hint("use image.labels, or image.format = \"oci\""));
+    }
+    Ok(format)
 }
 
 /// What the image's configuration says. `commit` is the commit's time in seconds since the Unix epoch.

@@ -9,6 +9,7 @@ mod image_settings;
 mod push;
 mod registry_access;
 mod rollout;
+mod schema;
 mod update;
 
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ enum Command {
     Push(push::Arguments),
     Deploy(deploy::Arguments),
     Update(update::Arguments),
+    Schema(schema::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -75,6 +77,7 @@ fn run(arguments: Arguments, report: &Report) -> Result<(), CommandError> {
         Command::Push(command) => command.run(&context()?),
         Command::Deploy(command) => command.run(&context()?),
         Command::Update(command) => command.run(&context()?),
+        Command::Schema(command) => command.run(report),
         Command::Completions(command) => command.run(Arguments::command(), report),
     }
 }

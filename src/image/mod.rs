@@ -13,6 +13,7 @@ pub mod config;
 pub mod deflate;
 pub mod descriptor;
 pub mod digest;
+pub mod format;
 pub mod gzip;
 pub mod health_check;
 pub mod layer;

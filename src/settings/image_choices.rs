@@ -3,6 +3,7 @@
 use shipit_builders::Form;
 
 use super::value::{Scalar, Written};
+use crate::image::format::Format;
 use crate::image::stop_signal::StopSignal;
 use crate::image::timestamp::{TimeChoice, parse_rfc3339};
 
@@ -49,6 +50,23 @@ impl Scalar for Form {
             "extracted" => Some(Form::Extracted),
             "loader" => Some(Form::Loader),
             "packaged" => Some(Form::Packaged),
+            _ => None,
+        }
+    }
+}
+
+impl Scalar for Format {
+    const EXPECTED: &'static str = "\"oci\" or \"docker\"";
+    const EXPECTED_MANY: &'static str = "formats";
+    const EXAMPLE: &'static str = "\"docker\"";
+    const EXAMPLE_MANY: &'static str = "[\"docker\"]";
+    const PLACEHOLDER: &'static str = "oci|docker";
+    const WRITTEN: &'static [Written] = &[Written::Quoted];
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "oci" => Some(Format::Oci),
+            "docker" => Some(Format::Docker),
             _ => None,
         }
     }

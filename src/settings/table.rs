@@ -15,6 +15,7 @@ use super::task_size::{CpuUnits, Mebibytes};
 use super::tests_mode::TestsMode;
 use super::user::User;
 use crate::image::Platform;
+use crate::image::format::Format;
 use crate::image::stop_signal::StopSignal;
 use crate::image::timestamp::TimeChoice;
 
@@ -88,6 +89,8 @@ super::declare::settings! {
         created: Option<TimeChoice> { default: "`\"commit\"`: the commit's, else 1980-01-01", example: "\"2026-01-02T03:04:05Z\"", jib: "container.creationTime" }
         /// Modification time of the files: `"commit"` gives the application's layer the commit's and all others 1980-01-01, so that a commit moves one layer; `"fixed"` gives all 1980-01-01; a time is all files'.
         timestamps: Option<TimeChoice> { default: "`\"commit\"`", jib: "container.filesModificationTime" }
+        /// Media types of manifests: OCI's, or those of Docker's image manifest version 2, schema 2, which has no annotations.
+        format: Option<Format> { default: "`\"oci\"`", jib: "container.format" }
         /// Where the source code lives: the annotation `org.opencontainers.image.source`.
         source: Option<String> { default: "none", example: "\"https://github.com/example/shop\"", placeholder: "URL" }
     }
