@@ -1,5 +1,7 @@
 //! What [image] of the settings does to the image, as other tools see it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;
@@ -166,4 +168,107 @@ fn a_platform_that_the_base_does_not_have_is_named_with_those_that_it_has() {
     let run = shop.try_build(&["--platform", "linux/amd64", "--platform", "linux/s390x"]);
     let error = run.exits_with(4);
     assert!(error.contains("linux/s390x") && error.contains("linux/arm64"), "{error}");
+}
+
+#[test]
+#[ignore = "needs the lab: run by make test"]
+fn what_the_settings_say_of_the_container_stands_in_the_configuration() {
+    let shop = Shop::new();
+    shop.settings(
+        r#"
+        [image]
+        workdir = "/srv"
+        user = "1000:1000"
+        ports = [8080, "9000-9002/tcp", "8125/udp"]
+        volumes = ["/data/"]
+        stop-signal = "SIGINT"
+        jvm-flags = ["-Xss512k"]
+        main-class = "com.example.Batch"
+        extra-class-path = ["/opt/config"]
+        args = ["--once"]
+        health-check = ["curl", "-f", "http://localhost:8080/"]
+        health-check-interval = "10s"
+        health-check-retries = 2
+        created = "2026-01-02T03:04:05Z"
+        env = { TZ = "UTC" }
+        labels = { team = "shop" }
+        "#,
+    );
+    let digest = shop.build(&[]);
+    let found = shop.config(&digest);
+    assert_eq!(found["created"], "2026-01-02T03:04:05Z");
+    let config = &found["config"];
+    assert_eq!(config["WorkingDir"], "/srv");
+    assert_eq!(config["User"], "1000:1000");
+    let ports: Vec<&String> = config["ExposedPorts"].as_object().unwrap().keys().collect();
+    assert_eq!(ports, ["8080/tcp", "8125/udp", "9000/tcp", "9001/tcp", "9002/tcp"]);
+    assert_eq!(config["Volumes"], json!({ "/data": {} }));
+    assert_eq!(config["StopSignal"], "SIGINT");
+    assert_eq!(
+        config["Entrypoint"],
+        json!(["java", "-Xss512k", "-cp", "/opt/config:/app/application.jar", "com.example.Batch"])
+    );
+    assert_eq!(config["Cmd"], json!(["--once"]));
+    assert_eq!(
+        config["Healthcheck"],
+        json!({ "Test": ["CMD", "curl", "-f", "http://localhost:8080/"], "Interval": 10_000_000_000_u64, "Retries": 2 })
+    );
+    assert_eq!(config["Labels"]["team"], "shop");
+    assert!(config["Env"].as_array().unwrap().contains(&json!("TZ=UTC")));
+    let inspected =
+        shop.tool("skopeo", &["inspect", "--config", "--tls-verify=false", &format!("docker://{}", shop.push())]);
+    assert_eq!(serde_json::from_str::<Value>(&inspected).unwrap()["config"]["StopSignal"], "SIGINT");
+
+    let run = shop.try_build(&["--user", "a b"]);
+    assert!(run.exits_with(2).contains("user:group"), "{}", run.stderr);
+}
+
+#[test]
+#[ignore = "needs the lab: run by make test"]
+fn every_layout_starts_and_times_are_the_ones_that_were_asked_for() {
+    let shop = Shop::new();
+    for layout in ["extracted", "loader", "packaged"] {
+        let digest = shop.build(&["--layout", layout, "--timestamps", "2026-01-02T03:04:05Z"]);
+        let config = shop.config(&digest);
+        let root = shop.sandbox.dir().join(layout);
+        fs::create_dir(&root).unwrap();
+        for layer in shop.release()["images"][0]["layers"].as_array().unwrap() {
+            let blob = shop.blob(layer["digest"].as_str().unwrap());
+            shop.tool("tar", &["-xf", blob.to_str().unwrap(), "-C", root.to_str().unwrap()]);
+        }
+        let time = shop.tool("stat", &["-c", "%Y", root.join("app").to_str().unwrap()]);
+        assert_eq!(time, "1767323045");
+
+        // The command as the image has it, with the folder of the test for the root, and a context that ends at once.
+        let words: Vec<&str> =
+            config["config"]["Entrypoint"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let mut java = shop.sandbox.command(words[0]);
+        java.current_dir(root.join("app"))
+            .args(&words[1..])
+            .args(["--server.port=0", "--spring.main.web-application-type=none"]);
+        let run = Run::of(&mut java, LIMIT);
+        assert!(run.stdout.contains("Started "), "{layout}: {run:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: run by make test"]
+fn dockers_format_has_dockers_types_throughout_and_the_same_layers() {
+    let shop = Shop::new();
+    shop.build(&[]);
+    let layers = |release: Value| release["images"][0]["layers"].clone();
+    let oci = layers(shop.release());
+    let digest = shop.build(&["--format", "docker", "--platform", "linux/amd64", "--platform", "linux/arm64"]);
+    assert_eq!(layers(shop.release()), oci);
+    let raw = shop.tool("skopeo", &["inspect", "--raw", "--tls-verify=false", &format!("docker://{}", shop.push())]);
+    assert!(!raw.contains("vnd.oci"), "{raw}");
+    let index = shop.document(&digest);
+    let manifest = shop.document(index["manifests"][0]["digest"].as_str().unwrap());
+    assert_eq!(manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
+    assert!(!manifest.to_string().contains("vnd.oci"), "{manifest}");
+    assert_eq!(manifest.get("annotations"), None);
+
+    shop.settings("[image]\nannotations = { \"com.example.team\" = \"shop\" }\n");
+    let run = shop.try_build(&["--format", "docker"]);
+    assert!(run.exits_with(2).contains("image.annotations"), "{}", run.stderr);
 }

@@ -46,7 +46,7 @@ fn answer(sandbox: &Sandbox, application: &Path) -> String {
     let port = free_port();
     let mut java = sandbox.command("java");
     java.current_dir(application).args(["-XX:TieredStopAtLevel=1", "-jar", "application.jar"]);
-    let server = support::Server::start(java.env("SERVER_PORT", port.to_string()), port);
+    let server = support::Server::start(java.env("SERVER_PORT", port.to_string()), ([127, 0, 0, 1], port));
     let page = get(&format!("127.0.0.1:{port}"), "/", &[]).expect("the application answers");
     drop(server);
     page.body

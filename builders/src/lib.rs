@@ -6,6 +6,7 @@
 
 pub mod application;
 pub mod archive;
+mod as_it_is;
 pub mod boot_archive;
 mod boot_version;
 pub mod build_tool;
@@ -37,4 +38,5 @@ mod thin_jar;
 pub use application::{Application, Artifact, Content, Entry, Layer, Part};
 pub use boot_version::boot_version;
 pub use java::JavaVersion;
+pub use plan::Form;
 pub use project::Project;

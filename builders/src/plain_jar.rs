@@ -11,7 +11,7 @@ use crate::boot_archive::{TEXT_LIMIT, manifest_entry};
 use crate::layering;
 use crate::manifest::Manifest;
 use crate::plan::{
-    DIRECTORY, DROPPED_ATTRIBUTES, PlanError, THIN_JAR, as_relative_url, belongs_to_the_archive, class_version,
+    BUILDER_ATTRIBUTES, DIRECTORY, PlanError, THIN_JAR, as_relative_url, belongs_to_the_archive, class_version,
 };
 use crate::thin_jar::{NameTaken, ThinJar};
 use crate::{Application, Content, JavaVersion, Layer};
@@ -156,7 +156,7 @@ fn decoded(url: &str) -> String {
 /// The jar's own entries, with the manifest that fits the image.
 fn thin_jar(archive: &Archive, manifest: &Manifest, class_path: &[String]) -> Result<ThinJar, PlanError> {
     let mut manifest = manifest.clone();
-    for attribute in DROPPED_ATTRIBUTES {
+    for attribute in BUILDER_ATTRIBUTES {
         manifest.remove(attribute);
     }
     manifest.remove_digests();
@@ -204,7 +204,7 @@ mod tests {
         }
         let class_path = "lib/a%20b.jar c-1-SNAPSHOT.jar ../d.jar conf/ lib/a%20b.jar";
         let path = jar(&target, "app.jar", &format!("Main-Class: a.B\nCreated-By: me\nClass-Path: {class_path}\n"));
-        let application = crate::plan::plan(&Artifact { path: path.clone() }).unwrap();
+        let application = crate::plan::plan(&Artifact { path: path.clone() }, crate::Form::Extracted).unwrap();
         let layers: Vec<(&str, Vec<&str>)> =
             application.layers.iter().map(|layer| (layer.name.as_str(), paths(&layer.entries))).collect();
         assert_eq!(

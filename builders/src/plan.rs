@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::archive::{Archive, ArchiveError};
+use crate::as_it_is::{self, Planned};
 use crate::boot_archive::{BootArchive, BootArchiveError, Packaging};
 use crate::classpath_index::{self, ClasspathIndexError};
 use crate::layering::Layers;
@@ -28,18 +29,28 @@ const FILE_SYSTEM_SERVICE: &str = "META-INF/services/java.nio.file.spi.FileSyste
 const PROVIDED: &str = "WEB-INF/lib-provided/";
 /// One of the directories that Spring Boot takes as the document root when it finds them in the working directory.
 const WEB_CONTENT: &str = "public";
-/// Attributes that Spring's own extraction drops, and those that name whoever built the jar.
-pub const DROPPED_ATTRIBUTES: [&str; 9] = [
+/// Attributes that Spring's own extraction drops.
+pub(crate) const DROPPED_ATTRIBUTES: [&str; 5] = [
     "Start-Class",
     "Spring-Boot-Classes",
     "Spring-Boot-Lib",
     "Spring-Boot-Classpath-Index",
     "Spring-Boot-Layers-Index",
-    "Created-By",
-    "Built-By",
-    "Build-Jdk",
-    "Build-Jdk-Spec",
 ];
+/// Attributes that name whoever built the jar; they differ from machine to machine.
+pub(crate) const BUILDER_ATTRIBUTES: [&str; 4] = ["Created-By", "Built-By", "Build-Jdk", "Build-Jdk-Spec"];
+
+/// How the application lies in the image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A thin jar and its libraries beside it, as Spring Boot's own extraction makes it.
+    #[default]
+    Extracted,
+    /// The archive's files and folders, started by Spring Boot's launcher.
+    Loader,
+    /// The archive, byte for byte.
+    Packaged,
+}
 
 /// Why an archive cannot be laid out.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +79,11 @@ pub enum PlanError {
          remove one of them from the build"
     )]
     Twice { path: PathBuf, name: String },
+    #[error(
+        "'{path}' has no launcher of Spring Boot as its Main-Class, which the loader layout needs; use the extracted or \
+         the packaged layout"
+    )]
+    NoLauncher { path: PathBuf },
 }
 
 impl From<BootArchiveError> for PlanError {
@@ -79,38 +95,51 @@ impl From<BootArchiveError> for PlanError {
     }
 }
 
-/// Reads the archive's directory and indexes and lays the application out in layers, in Spring Boot's extracted form.
+/// Reads the archive's directory and indexes and lays the application out in layers.
 ///
 /// Memory grows with the number of entries, never with their content.
-pub fn plan(artifact: &Artifact) -> Result<Application, PlanError> {
+pub fn plan(artifact: &Artifact, form: Form) -> Result<Application, PlanError> {
     let boot = match BootArchive::of(Archive::open(&artifact.path)?) {
         Err(error @ BootArchiveError::NotSpringBoot { .. }) => {
-            return plain_jar::plan(&artifact.path)?.ok_or(PlanError::NotSpringBoot(error));
+            let plain = plain_jar::plan(&artifact.path)?.ok_or(PlanError::NotSpringBoot(error))?;
+            return match form {
+                Form::Loader => Err(PlanError::NoLauncher { path: artifact.path.clone() }),
+                Form::Extracted | Form::Packaged => Ok(plain),
+            };
         }
         other => other?,
     };
-    let libraries = libraries(&boot)?;
-    let mut layers = Layers::of(&boot)?;
-    for library in &libraries {
-        layers.add(&boot, library.entry, &library.path, library.parts.clone())?;
-    }
-    for (entry, path, parts) in web_content(&boot) {
-        layers.add_to_application(&path, parts).map_err(|()| twice(&boot, entry))?;
-    }
-    let thin_jar = thin_jar(&boot, &libraries)?;
-    layers.add_to_application(THIN_JAR, thin_jar.into_parts()).map_err(|()| twice(&boot, THIN_JAR))?;
+    let planned = match form {
+        Form::Extracted => extracted(&boot)?,
+        Form::Loader => as_it_is::exploded(&boot)?,
+        Form::Packaged => as_it_is::packaged(&boot)?,
+    };
     let attribute = |name| boot.manifest.get(name).map(str::to_owned);
     Ok(Application {
         archive: artifact.path.clone(),
-        layers: layers.into_layers(),
+        layers: planned.layers,
         workdir: format!("/{DIRECTORY}"),
-        command: vec!["-jar".to_owned(), THIN_JAR.to_owned()],
-        start_class: Some(boot.start_class.clone()),
+        command: planned.command,
+        start_class: (form == Form::Extracted).then(|| boot.start_class.clone()),
         java: java_version(&boot)?,
         boot_version: attribute("Spring-Boot-Version"),
         title: attribute("Implementation-Title"),
         version: attribute("Implementation-Version"),
     })
+}
+
+fn extracted(boot: &BootArchive) -> Result<Planned, PlanError> {
+    let libraries = libraries(boot)?;
+    let mut layers = Layers::of(boot)?;
+    for library in &libraries {
+        layers.add(boot, library.entry, &library.path, library.parts.clone())?;
+    }
+    for (entry, path, parts) in web_content(boot) {
+        layers.add_to_application(&path, parts).map_err(|()| twice(boot, entry))?;
+    }
+    let thin_jar = thin_jar(boot, &libraries)?;
+    layers.add_to_application(THIN_JAR, thin_jar.into_parts()).map_err(|()| twice(boot, THIN_JAR))?;
+    Ok(Planned { layers: layers.into_layers(), command: vec!["-jar".to_owned(), THIN_JAR.to_owned()] })
 }
 
 fn twice(boot: &BootArchive, name: &str) -> PlanError {
@@ -190,7 +219,7 @@ fn web_content(boot: &BootArchive) -> impl Iterator<Item = (&str, String, Vec<Pa
 /// The application's own classes and resources, and META-INF.
 fn thin_jar(boot: &BootArchive, libraries: &[Library<'_>]) -> Result<ThinJar, PlanError> {
     let mut manifest = boot.manifest.clone();
-    for attribute in DROPPED_ATTRIBUTES {
+    for attribute in DROPPED_ATTRIBUTES.into_iter().chain(BUILDER_ATTRIBUTES) {
         manifest.remove(attribute);
     }
     manifest.remove_digests();
@@ -298,7 +327,7 @@ mod tests {
 
     fn planned(jar: TestJar) -> Result<Application, PlanError> {
         let folder = tempfile::tempdir().unwrap();
-        plan(&Artifact { path: jar.write(folder.path(), "app.jar") })
+        plan(&Artifact { path: jar.write(folder.path(), "app.jar") }, Form::Extracted)
     }
 
     /// Every layer's name with the paths of its entries.
@@ -311,7 +340,7 @@ mod tests {
     fn thin_jar_of(jar: TestJar) -> Vec<(String, String)> {
         let folder = tempfile::tempdir().unwrap();
         let path = jar.write(folder.path(), "app.jar");
-        let application = plan(&Artifact { path: path.clone() }).unwrap();
+        let application = plan(&Artifact { path: path.clone() }, Form::Extracted).unwrap();
         let source = fs::read(&path).unwrap();
         let mut entries = application.layers.iter().flat_map(|layer| &layer.entries);
         let thin = entries.find(|entry| entry.path == "app/application.jar").unwrap();

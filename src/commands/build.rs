@@ -77,7 +77,7 @@ impl Arguments {
         let (application, name, base) = match &settings.build.jar {
             Some(jar) => {
                 let jar = Path::new(jar);
-                let application = plan_archive(&Artifact { path: jar.to_owned() })?;
+                let application = plan_archive(&settings, &Artifact { path: jar.to_owned() })?;
                 let name = jar.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let base = bases.resolve(application.java)?;
                 (application, name, base)
@@ -155,7 +155,7 @@ fn package_project(
             bases.give_up();
         }
         let base = early.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        let application = plan_archive(&artifact?)?;
+        let application = plan_archive(settings, &artifact?)?;
         let base = match base {
             Some(base) if needs_no_newer(project.java, application.java) => base?,
             _ => bases.resolve(application.java.or(project.java))?,
@@ -214,8 +214,8 @@ pub fn package_options(context: &Context<'_>, settings: &Settings, modified: i64
     }
 }
 
-fn plan_archive(artifact: &Artifact) -> Result<Application, CommandError> {
-    plan(artifact).map_err(|error| ErrorKind::Other.error(error))
+fn plan_archive(settings: &Settings, artifact: &Artifact) -> Result<Application, CommandError> {
+    plan(artifact, settings.image.layout.unwrap_or_default()).map_err(|error| ErrorKind::Other.error(error))
 }
 
 /// Makes the application's layers, and an image of them on each platform's base.
@@ -231,11 +231,12 @@ fn assemble(
     let own = make_layers(application, image_settings::times(&settings.image), commit, context.cache()?)
         .map_err(|error| ErrorKind::Other.error(error))?;
     let runtime = image_settings::runtime(settings, application, commit)?;
+    let format = image_settings::format(settings)?;
     let mut images = Vec::new();
     let mut annotations = BTreeMap::new();
     for base in &base.images {
         annotations = image_settings::annotations_of(settings, application, base, git, commit)?;
-        let image = assemble_on(base, &own.layers, &runtime, annotations.clone());
+        let image = assemble_on(base, &own.layers, &runtime, annotations.clone(), format);
         images.push(image.map_err(|error| ErrorKind::Other.error(error))?);
     }
     let assembled = Assembled::of(images, annotations).ok_or_else(|| ErrorKind::Usage.error("no platform is named"))?;

@@ -19,7 +19,8 @@ pub fn run(context: &Context<'_>, settings: &Settings, modified: i64) -> Result<
     let (mut findings, java) = match &settings.build.jar {
         Some(jar) => {
             let application =
-                plan(&Artifact { path: Path::new(jar).to_owned() }).map_err(|error| ErrorKind::Other.error(error))?;
+                plan(&Artifact { path: Path::new(jar).to_owned() }, settings.image.layout.unwrap_or_default())
+                    .map_err(|error| ErrorKind::Other.error(error))?;
             (explain_archive(&application), application.java)
         }
         None => {

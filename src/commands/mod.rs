@@ -15,6 +15,7 @@ mod interrupt;
 mod push;
 mod registry_access;
 mod rollout;
+mod schema;
 mod update;
 mod verify;
 
@@ -59,6 +60,7 @@ enum Command {
     Update(update::Arguments),
     Inspect(inspect::Arguments),
     Diff(diff::Arguments),
+    Schema(schema::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -107,6 +109,7 @@ fn run(arguments: Arguments, report: &Report) -> Result<ExitCode, CommandError> 
         Command::Inspect(command) => command.run(&context()?),
         // Its exit code is its answer, too.
         Command::Diff(command) => return command.run(&context()?),
+        Command::Schema(command) => command.run(report),
         Command::Completions(command) => command.run(Arguments::command(), report),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::base::{BaseImage, MAX_LAYERS};
 use super::config::{Runtime, configure};
-use super::{Descriptor, Digest, Manifest, MediaType, Platform};
+use super::format::{Format, NoSuchType};
+use super::{Descriptor, Digest, Manifest, Platform};
 
 /// An image: its manifest and configuration. The layers' bytes are in the cache, or still where the base is.
 #[derive(Debug, Clone)]
@@ -43,15 +44,16 @@ pub struct OwnLayer {
     pub size: u64,
 }
 
-/// More layers than container engines take.
+/// Layers that cannot make an image together.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the image would have {layers} layers, {base} of them the base's; container engines take at most {MAX_LAYERS}: \
-     name fewer layers in the Spring Boot plugin's layers configuration, or choose a base with fewer"
-)]
-pub struct TooManyLayers {
-    layers: usize,
-    base: usize,
+pub enum AssembleError {
+    #[error(
+        "the image would have {layers} layers, {base} of them the base's; container engines take at most {MAX_LAYERS}: \
+         name fewer layers in the Spring Boot plugin's layers configuration, or choose a base with fewer"
+    )]
+    TooManyLayers { layers: usize, base: usize },
+    #[error(transparent)]
+    NoSuchType(#[from] NoSuchType),
 }
 
 /// Puts the application's layers on the base.
@@ -62,38 +64,39 @@ pub fn assemble(
     own: &[OwnLayer],
     runtime: &Runtime,
     annotations: BTreeMap<String, String>,
-) -> Result<Image, TooManyLayers> {
+    format: Format,
+) -> Result<Image, AssembleError> {
     let count = base.manifest.layers.len() + own.len();
     if count > MAX_LAYERS {
-        return Err(TooManyLayers { layers: count, base: base.manifest.layers.len() });
+        return Err(AssembleError::TooManyLayers { layers: count, base: base.manifest.layers.len() });
     }
     let diff_ids: Vec<(String, Digest)> = own.iter().map(|layer| (layer.name.clone(), layer.diff_id)).collect();
     let config_bytes = configure(base, &diff_ids, runtime).to_string().into_bytes();
-    let config = Descriptor::of(MediaType::OCI_CONFIG, &config_bytes);
+    let config = Descriptor::of(format.config(), &config_bytes);
 
-    let of_base = base.manifest.layers.iter().map(|layer| ImageLayer {
+    let mut layers = Vec::with_capacity(count);
+    for layer in &base.manifest.layers {
         // A manifest has one family of types; the bytes behind the names are the same.
-        descriptor: Descriptor { media_type: layer.media_type.to_oci(), ..layer.clone() },
-        name: None,
-    });
-    let of_application = own.iter().map(|layer| ImageLayer {
-        descriptor: Descriptor::new(MediaType::OCI_LAYER_GZIP, layer.digest, layer.size),
+        let media_type = format.layer(&layer.media_type)?;
+        layers.push(ImageLayer { descriptor: Descriptor { media_type, ..layer.clone() }, name: None });
+    }
+    layers.extend(own.iter().map(|layer| ImageLayer {
+        descriptor: Descriptor::new(format.own_layer(), layer.digest, layer.size),
         name: Some(layer.name.clone()),
-    });
-    let layers: Vec<ImageLayer> = of_base.chain(of_application).collect();
+    }));
 
     let manifest = Manifest {
         schema_version: 2,
-        media_type: Some(MediaType::OCI_MANIFEST),
+        media_type: Some(format.manifest()),
         artifact_type: None,
         config: config.clone(),
         layers: layers.iter().map(|layer| layer.descriptor.clone()).collect(),
-        annotations,
+        annotations: if format == Format::Docker { BTreeMap::new() } else { annotations },
     };
     let manifest_bytes = manifest.to_bytes();
     Ok(Image {
         platform: base.platform(),
-        manifest: Descriptor::of(MediaType::OCI_MANIFEST, &manifest_bytes),
+        manifest: Descriptor::of(format.manifest(), &manifest_bytes),
         manifest_bytes,
         config,
         config_bytes,

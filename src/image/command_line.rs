@@ -16,6 +16,8 @@ pub struct CommandLine {
     pub main_class: Option<String>,
     /// Before everything else on the class path.
     pub extra_class_path: Vec<String>,
+    /// In place of the application's own working directory.
+    pub workdir: Option<String>,
 }
 
 /// A command that cannot be made from what is set.
@@ -45,19 +47,41 @@ impl CommandLine {
         }
         let flags = self.jvm_flags.clone().unwrap_or_else(|| JVM_FLAGS.map(str::to_owned).to_vec());
         let start = match set[1..].iter().find(|(_, set)| *set) {
-            None => application.command.clone(),
-            Some((setting, _)) => self.start(application).ok_or(CommandLineError::Launcher { setting })?,
+            None => self.as_laid_out(application),
+            Some((setting, _)) => self.class(application).ok_or(CommandLineError::Launcher { setting })?,
         };
         Ok(std::iter::once("java".to_owned()).chain(flags).chain(start).collect())
     }
 
+    /// The application's own command, whose names are relative to its own working directory.
+    fn as_laid_out(&self, application: &Application) -> Vec<String> {
+        match &*application.command {
+            [option, jar] if option == "-jar" => vec![option.clone(), self.located(application, jar)],
+            command if self.is_elsewhere(application) => {
+                ["-cp", &application.workdir].map(str::to_owned).into_iter().chain(command.iter().cloned()).collect()
+            }
+            command => command.to_vec(),
+        }
+    }
+
+    fn is_elsewhere(&self, application: &Application) -> bool {
+        self.workdir.as_ref().is_some_and(|workdir| *workdir != application.workdir)
+    }
+
+    fn located(&self, application: &Application, file: &str) -> String {
+        match self.is_elsewhere(application) {
+            true => format!("{}/{file}", application.workdir),
+            false => file.to_owned(),
+        }
+    }
+
     /// `java -jar` ignores `-cp`; with the class named, the jar's manifest still brings its libraries.
-    fn start(&self, application: &Application) -> Option<Vec<String>> {
+    fn class(&self, application: &Application) -> Option<Vec<String>> {
+        let own = application.start_class.as_ref()?;
         let [option, jar] = &*application.command else { return None };
-        let class = self.main_class.as_ref().or(application.start_class.as_ref())?;
-        let path: Vec<&str> = self.extra_class_path.iter().chain([jar]).map(String::as_str).collect();
-        (option == "-jar" && application.start_class.is_some())
-            .then(|| vec!["-cp".to_owned(), path.join(":"), class.clone()])
+        let path: Vec<String> = self.extra_class_path.iter().cloned().chain([self.located(application, jar)]).collect();
+        let class = self.main_class.as_ref().unwrap_or(own).clone();
+        (option == "-jar").then(|| vec!["-cp".to_owned(), path.join(":"), class])
     }
 }
 
@@ -102,6 +126,17 @@ mod tests {
         assert_eq!(words(&path), "java -cp /opt/config:/opt/*:application.jar demo.App");
         let launcher = application(&["org.springframework.boot.loader.JarLauncher"], None);
         assert_eq!(path.words(&launcher), Err(CommandLineError::Launcher { setting: "image.extra-class-path" }));
+    }
+
+    #[test]
+    fn from_another_working_directory_the_application_is_found_where_it_is() {
+        let line =
+            CommandLine { jvm_flags: Some(Vec::new()), workdir: Some("/srv".to_owned()), ..CommandLine::default() };
+        assert_eq!(words(&line), "java -jar /app/application.jar");
+        let launcher = application(&["org.springframework.boot.loader.JarLauncher"], None);
+        assert_eq!(line.words(&launcher).unwrap()[1..], ["-cp", "/app", "org.springframework.boot.loader.JarLauncher"]);
+        let class = CommandLine { main_class: Some("demo.Batch".to_owned()), ..line };
+        assert_eq!(words(&class), "java -cp /app/application.jar demo.Batch");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::Digest;
 use super::base::BaseImage;
+use super::health_check::HealthCheck;
+use super::stop_signal::StopSignal;
 
 /// Spring Boot's own default port.
 pub const DEFAULT_PORT: &str = "8080/tcp";
@@ -32,6 +34,11 @@ pub struct Runtime {
     pub env: BTreeMap<String, String>,
     /// Beside, or in place of, the base's.
     pub labels: BTreeMap<String, String>,
+    /// Absolute paths, besides the base's.
+    pub volumes: Vec<String>,
+    /// `None` leaves the base's.
+    pub stop_signal: Option<StopSignal>,
+    pub health_check: HealthCheck,
     /// RFC 3339.
     pub created: String,
 }
@@ -102,9 +109,15 @@ fn execution(mut base: Map<String, Value>, runtime: &Runtime) -> Map<String, Val
     };
     let ports = runtime.ports.iter().map(|port| (port.clone(), json!({}))).collect();
     let labels = runtime.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-    for (key, value) in
-        [("ExposedPorts", add(base.get("ExposedPorts"), ports)), ("Labels", add(base.get("Labels"), labels))]
-    {
+    let volumes = runtime.volumes.iter().map(|volume| (volume.clone(), json!({}))).collect();
+    let stop_signal = runtime.stop_signal.as_ref().map(|signal| json!(signal.to_string()));
+    for (key, value) in [
+        ("ExposedPorts", add(base.get("ExposedPorts"), ports)),
+        ("Labels", add(base.get("Labels"), labels)),
+        ("Volumes", add(base.get("Volumes"), volumes)),
+        ("StopSignal", stop_signal.or_else(|| base.get("StopSignal").cloned())),
+        ("Healthcheck", runtime.health_check.over(base.get("Healthcheck"))),
+    ] {
         match value {
             Some(value) => base.insert(key.to_owned(), value),
             None => base.remove(key),
@@ -162,6 +175,9 @@ mod tests {
             ports: vec!["8080/tcp".to_owned()],
             env: BTreeMap::from([("LANG".to_owned(), "C".to_owned()), ("A".to_owned(), "1".to_owned())]),
             labels: BTreeMap::new(),
+            volumes: Vec::new(),
+            stop_signal: None,
+            health_check: HealthCheck::default(),
             created: "1980-01-01T00:00:00Z".to_owned(),
         }
     }
@@ -200,6 +216,16 @@ mod tests {
         }
         let chosen = Runtime { user: Some("0".to_owned()), ..runtime() };
         assert_eq!(configure(&base(json!({})), &[], &chosen)["config"]["User"], "0");
+    }
+
+    #[test]
+    fn volumes_and_the_stop_signal_are_added_to_the_bases() {
+        let base = base(json!({"config": {"Volumes": {"/of/base": {}}, "StopSignal": "SIGQUIT"}}));
+        assert_eq!(configure(&base, &[], &runtime())["config"]["StopSignal"], "SIGQUIT");
+        let own = Runtime { volumes: vec!["/data".to_owned()], stop_signal: "SIGINT".parse().ok(), ..runtime() };
+        let config = configure(&base, &[], &own);
+        assert_eq!(config["config"]["Volumes"], json!({"/data": {}, "/of/base": {}}));
+        assert_eq!(config["config"]["StopSignal"], "SIGINT");
     }
 
     #[test]

@@ -25,6 +25,9 @@ Tables (`env`, `labels` …) are merged name by name in this order; everything e
 is empty counts as not set. In a variable, a list is words separated by spaces, or a list in TOML; a table is lines of
 `NAME=value`, or an inline table in TOML. A flag that takes a list is given once per value.
 
+Editors that know JSON Schema complete and explain shipit.toml: `shipit schema > shipit.schema.json`, and as the file's
+first line `#:schema ./shipit.schema.json`.
+
 Unknown keys are errors. Secrets belong into none of these: `service.secrets` names where ECS finds them.
 
 ```toml

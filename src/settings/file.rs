@@ -21,7 +21,7 @@ pub const FILE_NAME: &str = "shipit.toml";
 const ENVIRONMENTS: &str = "env";
 
 /// Sections that an environment may override: it is the same artifact everywhere.
-const PER_ENVIRONMENT: &[Section] = &[Section::Image, Section::Registry, Section::Service];
+pub(super) const PER_ENVIRONMENT: &[Section] = &[Section::Image, Section::Registry, Section::Service];
 
 /// A file whose every key is known and whose every value is of its setting's type.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Settings: shipit.toml, its lock file, environment variables and flags, and the one order of precedence in which
 //! they meet. What a setting is called, takes and means is in `table`, and nowhere else.
 
+mod absolute_path;
 mod declare;
 mod documentation;
 pub mod duration;
@@ -9,23 +10,28 @@ mod error;
 mod file;
 mod flags;
 mod from_jib;
+mod image_choices;
 mod initial;
 pub mod lock;
 mod nearest;
 mod origin;
 mod port;
+mod port_range;
 mod project_directory;
 mod resolve;
 mod scalar;
+mod schema;
 pub mod setting;
 mod source_line;
 mod table;
 mod task_size;
 mod tests_mode;
+mod user;
 mod value;
 
 use std::path::{Path, PathBuf};
 
+pub use absolute_path::AbsolutePath;
 pub use documentation::markdown;
 pub use environment::Variables;
 pub use error::SettingsError;
@@ -36,10 +42,13 @@ pub use initial::{Initial, Remark};
 pub use lock::Lock;
 pub use origin::Origin;
 pub use port::{Port, Protocol};
+pub use port_range::PortRange;
 pub use project_directory::find_project_directory;
+pub use schema::schema;
 pub use table::{Build, Image, Registry, Section, Service, Settings};
 pub use task_size::{CpuUnits, Mebibytes};
 pub use tests_mode::TestsMode;
+pub use user::User;
 
 /// Where settings come from.
 #[derive(Debug)]

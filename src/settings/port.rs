@@ -34,12 +34,18 @@ impl fmt::Display for Port {
 #[error("'{0}' is not a port from 1 to 65535, with or without /tcp or /udp")]
 pub struct PortError(String);
 
+impl PortError {
+    pub(super) fn of(text: &str) -> Self {
+        PortError(text.chars().take(100).collect())
+    }
+}
+
 impl FromStr for Port {
     type Err = PortError;
 
     /// Parses `8080`, `8080/tcp` or `53/udp`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || PortError(text.chars().take(100).collect());
+        let error = || PortError::of(text);
         let (number, protocol) = match text.split_once('/') {
             None | Some((_, "tcp")) => (text.trim_end_matches("/tcp"), Protocol::Tcp),
             Some((number, "udp")) => (number, Protocol::Udp),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::table::{self, Section};
-use super::value::{Field, Item, Shape, Wrong};
+use super::value::{Field, Item, Shape, Written, Wrong};
 
 /// A setting: what it is called everywhere, what it takes, and what is told about it.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Setting {
     /// The name of the flag that turns a switch off.
     pub negated_flag: Option<String>,
     pub shape: Shape,
+    /// How a file may write one value.
+    pub written: &'static [Written],
     /// What it means, in a sentence or two.
     pub about: &'static str,
     /// What holds where nobody sets it, in words or TOML.
@@ -66,6 +68,7 @@ impl Setting {
             negated_flag: flag.as_ref().filter(|_| F::SHAPE == Shape::Switch).map(|flag| format!("no-{flag}")),
             flag,
             shape: F::SHAPE,
+            written: F::WRITTEN,
             about,
             default: notes.default,
             example: or(notes.example, F::EXAMPLE),

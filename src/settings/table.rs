@@ -6,10 +6,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use shipit_builders::Form;
+
+use super::absolute_path::AbsolutePath;
 use super::port::Port;
+use super::port_range::PortRange;
 use super::task_size::{CpuUnits, Mebibytes};
 use super::tests_mode::TestsMode;
+use super::user::User;
 use crate::image::Platform;
+use crate::image::format::Format;
+use crate::image::stop_signal::StopSignal;
+use crate::image::timestamp::TimeChoice;
 
 super::declare::settings! {
     /// How the project is built.
@@ -33,15 +41,19 @@ super::declare::settings! {
             default: "`public.ecr.aws/docker/library/eclipse-temurin:<java>-jre`, of the smallest Java LTS not below the project's own",
             example: "\"public.ecr.aws/docker/library/eclipse-temurin:21-jre\"", placeholder: "REFERENCE", jib: "from.image",
         }
-        /// Platforms to build for.
+        /// Platforms to build for; several become an index whose images share the application's layers.
         platforms: Option<Vec<Platform>> { default: "`[\"linux/amd64\"]`", flag: "platform", jib: "from.platforms" }
         /// User that the application runs as: a name or a number, with or without a group.
-        user: Option<String> {
+        user: Option<User> {
             default: "the base's user if it is not root, else 65532:65532",
             example: "\"1000:1000\"", placeholder: "USER[:GROUP]", jib: "container.user",
         }
+        /// How the application lies in the image: `"extracted"` is a thin jar with its libraries beside it, which starts fastest; `"loader"` the jar's own folders, started by its launcher (`PropertiesLauncher` and its loader.path need it); `"packaged"` the jar as it is, in one layer, whose digest is as reproducible as the jar.
+        layout: Option<Form> { default: "`\"extracted\"`", jib: "containerizingMode" }
+        /// Working directory of the application; its files stay in `/app`.
+        workdir: Option<AbsolutePath> { default: "`/app`", example: "\"/srv\"", flag: "workdir", jib: "container.workingDirectory" }
         /// Ports that the image says it listens on.
-        ports: Option<Vec<Port>> { default: "`[8080]`", jib: "container.ports" }
+        ports: Option<Vec<PortRange>> { default: "`[8080]`", jib: "container.ports" }
         /// Variables set in the image; never secrets, as everybody who can pull the image can read them.
         env: BTreeMap<String, String> { default: "none", example: "{ TZ = \"UTC\" }", jib: "container.environment" }
         /// Labels of the image's configuration.
@@ -55,6 +67,32 @@ super::declare::settings! {
         }
         /// Arguments of the application.
         args: Option<Vec<String>> { default: "none", example: "[\"--spring.profiles.active=aws\"]", jib: "container.args" }
+        /// Command of the container, in place of `java` with its flags and the application.
+        entrypoint: Option<Vec<String>> { default: "`java`, the flags, and what starts the application", example: "[\"/opt/run.sh\"]", jib: "container.entrypoint" }
+        /// Class to start, in place of the one that the archive names.
+        main_class: Option<String> { default: "the archive's", example: "\"com.example.Batch\"", placeholder: "CLASS", jib: "container.mainClass" }
+        /// Paths in the image that go before everything else on the class path.
+        extra_class_path: Option<Vec<String>> { default: "none", example: "[\"/opt/config\", \"/opt/lib/*\"]", jib: "container.extraClasspath" }
+        /// Directories whose content outlives the container.
+        volumes: Option<Vec<AbsolutePath>> { default: "the base's", jib: "container.volumes" }
+        /// Signal that asks the container to stop.
+        stop_signal: Option<StopSignal> { default: "the base's, else SIGTERM" }
+        /// Program, with its arguments, whose success says that the container is healthy. `["CMD-SHELL", "…"]` is a line for the shell, and `["NONE"]` turns the base's off. Docker and Podman heed it; ECS does not, as it has health checks of its own.
+        health_check: Option<Vec<String>> { default: "the base's", example: "[\"curl\", \"-f\", \"http://localhost:8080/actuator/health\"]" }
+        /// Time between two health checks.
+        health_check_interval: Option<Duration> { default: "the base's", example: "\"30s\"" }
+        /// How long a health check may take.
+        health_check_timeout: Option<Duration> { default: "the base's", example: "\"5s\"" }
+        /// How long failing health checks do not count after the start.
+        health_check_start_period: Option<Duration> { default: "the base's", example: "\"60s\"" }
+        /// How many health checks in a row must fail.
+        health_check_retries: Option<u32> { default: "the base's", example: "3", placeholder: "COUNT" }
+        /// Time that the image says it was created at.
+        created: Option<TimeChoice> { default: "`\"commit\"`: the commit's, else 1980-01-01", example: "\"2026-01-02T03:04:05Z\"", jib: "container.creationTime" }
+        /// Modification time of the files: `"commit"` gives the application's layer the commit's and all others 1980-01-01, so that a commit moves one layer; `"fixed"` gives all 1980-01-01; a time is all files'.
+        timestamps: Option<TimeChoice> { default: "`\"commit\"`", jib: "container.filesModificationTime" }
+        /// Media types of manifests: OCI's, or those of Docker's image manifest version 2, schema 2, which has no annotations.
+        format: Option<Format> { default: "`\"oci\"`", jib: "container.format" }
         /// Where the source code lives: the annotation `org.opencontainers.image.source`.
         source: Option<String> { default: "none", example: "\"https://github.com/example/shop\"", placeholder: "URL" }
     }

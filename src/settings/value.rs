@@ -119,6 +119,8 @@ pub trait Field: Default {
     const SHAPE: Shape;
     const EXAMPLE: &'static str;
     const PLACEHOLDER: &'static str;
+    /// How a file may write one value.
+    const WRITTEN: &'static [Written];
     fn expected() -> String;
     fn read(item: &Item) -> Result<Self, Wrong>;
 }
@@ -173,6 +175,7 @@ impl<S: Scalar> Field for Option<S> {
     };
     const EXAMPLE: &'static str = S::EXAMPLE;
     const PLACEHOLDER: &'static str = S::PLACEHOLDER;
+    const WRITTEN: &'static [Written] = S::WRITTEN;
 
     fn expected() -> String {
         S::EXPECTED.to_owned()
@@ -187,6 +190,7 @@ impl<S: Scalar> Field for Option<Vec<S>> {
     const SHAPE: Shape = Shape::List;
     const EXAMPLE: &'static str = S::EXAMPLE_MANY;
     const PLACEHOLDER: &'static str = S::PLACEHOLDER;
+    const WRITTEN: &'static [Written] = S::WRITTEN;
 
     fn expected() -> String {
         format!("a list of {}", S::EXPECTED_MANY)
@@ -211,6 +215,7 @@ impl Field for BTreeMap<String, String> {
     const SHAPE: Shape = Shape::Table;
     const EXAMPLE: &'static str = "{ NAME = \"value\" }";
     const PLACEHOLDER: &'static str = "NAME=VALUE";
+    const WRITTEN: &'static [Written] = &[Written::Quoted, Written::Number, Written::Boolean];
 
     fn expected() -> String {
         "a table of names and texts".to_owned()
