@@ -28,9 +28,9 @@ def measure(ground, report):
     big.unlink()
 
 
-def synthetic_jar(path):
-    """A Spring Boot jar with the layout of a real one, whose libraries hold random bytes."""
-    names = [f"library-{number}.jar" for number in range(JARS)]
+def synthetic_jar(path, jars=JARS):
+    """A Spring Boot jar with the layout of a real one, whose libraries of 10 MB hold bytes that do not compress."""
+    names = [f"library-{number}.jar" for number in range(jars)]
     loader = "org/springframework/boot/loader/launch/JarLauncher.class"
     application = "BOOT-INF/classes/org/example/Application.class"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as jar:

@@ -7,30 +7,20 @@ use std::path::Path;
 /// What the names of temporary files begin with.
 pub const TEMPORARY: &str = ".shipit-";
 
-/// Writes a file through a temporary one beside it, which takes its place when `write` is done and the bytes are on
-/// the disk. Killed at any point, the old file is still there. The mode is what the umask leaves of 0666.
+/// Writes a file through a temporary one beside it, which takes its place when `write` is done. Killed at any point,
+/// the old file is still there. The mode is what the umask leaves of 0666.
+///
+/// Nothing waits for the disk, which takes tens of milliseconds where others write to it, too: this is for what a
+/// build makes, and what the next one makes again should a power failure have taken it.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    temporary(path, synced(write))?.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// [`write_atomically`], without waiting for the disk: for what the next run makes again when a power failure took it.
-pub fn write_unsynced(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     temporary(path, write)?.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
 /// Writes a file that is not there yet in the same manner; where it is there, `AlreadyExists`, and it stays as it is.
 pub fn create_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    temporary(path, synced(write))?.persist_noclobber(path).map_err(|error| error.error)?;
+    temporary(path, write)?.persist_noclobber(path).map_err(|error| error.error)?;
     Ok(())
-}
-
-fn synced(write: impl FnOnce(&mut File) -> io::Result<()>) -> impl FnOnce(&mut File) -> io::Result<()> {
-    |file| {
-        write(file)?;
-        file.sync_all()
-    }
 }
 
 fn temporary(

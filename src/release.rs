@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_unsynced;
+use crate::files::write_atomically;
 use crate::image::cache::CacheError;
 use crate::image::layout::{Layout, LayoutError, REF_NAME};
 use crate::image::{Assembled, Cache, Descriptor, Digest, Platform};
@@ -99,12 +99,11 @@ impl Release {
         Ok(release)
     }
 
-    /// Writes the record into `folder`, through a temporary file. Nothing waits for the disk, as the layers that it names
-    /// are not synced either: after a power failure the next build makes all of it again.
+    /// Writes the record into `folder`.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
-        write_unsynced(&folder.join(FILE), |file| file.write_all(&json))
+        write_atomically(&folder.join(FILE), |file| file.write_all(&json))
     }
 }
 

@@ -135,13 +135,12 @@ impl Layout {
         self.write_at(&self.root.join(name), bytes)
     }
 
-    /// Writes a small file, unless it says that already. Not synced: neither are the layers beside it, and after a
-    /// power failure the next build mends both.
+    /// Writes a small file, unless it says that already.
     fn write_at(&self, path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
         if fs::read(path).is_ok_and(|present| present == bytes) {
             return Ok(());
         }
-        crate::files::write_unsynced(path, |file| file.write_all(bytes)).map_err(failed("write", path))
+        crate::files::write_atomically(path, |file| file.write_all(bytes)).map_err(failed("write", path))
     }
 }
 

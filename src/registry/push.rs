@@ -243,10 +243,9 @@ impl Push<'_> {
         }
     }
 
-    /// Layers, then configurations; each blob once, however many images share it.
+    /// Layers and configurations; each blob once, however many images share it.
     async fn blobs(&self, pushed: &mut Pushed) -> Result<(), PushError> {
-        let mut layers: BTreeMap<Digest, (&Descriptor, Bytesource<'_>)> = BTreeMap::new();
-        let mut configs = BTreeMap::new();
+        let mut blobs: BTreeMap<Digest, (&Descriptor, Bytesource<'_>)> = BTreeMap::new();
         for image in &self.request.images {
             for layer in &image.layers {
                 let source = match &layer.source {
@@ -254,15 +253,14 @@ impl Push<'_> {
                     BlobSource::Registry(from) => Bytesource::Repository(from),
                     BlobSource::Foreign => continue,
                 };
-                layers.entry(layer.descriptor.digest).or_insert((&layer.descriptor, source));
+                blobs.entry(layer.descriptor.digest).or_insert((&layer.descriptor, source));
             }
-            configs.insert(image.config.digest, (&image.config, Bytesource::Memory(&image.config_bytes)));
+            blobs.insert(image.config.digest, (&image.config, Bytesource::Memory(&image.config_bytes)));
         }
         // The largest first: the last one to end should be a small one.
-        let mut layers: Vec<_> = layers.into_values().collect();
-        layers.sort_by_key(|(descriptor, _)| std::cmp::Reverse(descriptor.size));
-        self.send_all(layers, pushed).await?;
-        self.send_all(configs.into_values().collect(), pushed).await
+        let mut blobs: Vec<_> = blobs.into_values().collect();
+        blobs.sort_by_key(|(descriptor, _)| std::cmp::Reverse(descriptor.size));
+        self.send_all(blobs, pushed).await
     }
 
     async fn send_all(&self, blobs: Vec<(&Descriptor, Bytesource<'_>)>, pushed: &mut Pushed) -> Result<(), PushError> {

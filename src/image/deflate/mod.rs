@@ -48,6 +48,13 @@ const BETWEEN: Effort = Effort { depth: 4, nice: 32 };
 /// For a segment without any: an application's own classes and files, not compressed yet.
 const PLAIN: Effort = Effort { depth: 40, nice: 96 };
 
+/// After this many bytes without a match, every second byte is searched for, after twice as many every third, and so
+/// on: what does not compress passes by quickly.
+const FRUITLESS: usize = 256;
+
+/// The most bytes that are passed over at a time, so that what compresses again is soon found.
+const LEAP: usize = 32;
+
 /// Encodes segments, one after the other, of any stream.
 #[derive(Debug)]
 pub struct Encoder {
@@ -96,6 +103,8 @@ impl Encoder {
     fn text(&mut self, text: Range<usize>, effort: Effort, writer: &mut Writer) {
         let bytes = writer.bytes;
         let (mut block, mut at) = (text.start, text.start);
+        // Where the last match ended.
+        let mut fruitful = text.start;
         // A match that was found, and not yet taken, as the one at the next position may be better.
         let mut found: Option<Match> = None;
         self.tokens.clear();
@@ -109,8 +118,10 @@ impl Encoder {
                 None => self.matcher.find(bytes, at, 0, text.end - at, effort),
             };
             if here.length == 0 {
-                self.tokens.push(Token::literal(bytes[at]));
-                at += 1;
+                let leap = (1 + (at - fruitful) / FRUITLESS).min(LEAP);
+                let passed = (at + leap).min(text.end);
+                self.tokens.extend(bytes[at..passed].iter().map(|byte| Token::literal(*byte)));
+                at = passed;
                 continue;
             }
             let mut inserted = at;
@@ -127,6 +138,7 @@ impl Encoder {
             }
             self.tokens.push(Token::matched(here.length, here.distance));
             at += here.length;
+            fruitful = at;
             (inserted + 1..at).for_each(|at| self.matcher.insert(bytes, at));
         }
         self.block(block..text.end, writer);

@@ -1,7 +1,6 @@
 //! Literals and matches, and the symbols that stand for them (RFC 1951 §3.2.5).
 
-/// The shortest and the longest match, in bytes.
-pub const MIN_MATCH: usize = 3;
+/// The longest match, in bytes.
 pub const MAX_MATCH: usize = 258;
 
 /// The symbol that ends a block.
@@ -93,7 +92,7 @@ mod tests {
 
     #[test]
     fn every_length_and_distance_comes_back_from_its_symbol() {
-        for length in MIN_MATCH..=MAX_MATCH {
+        for length in 3..=MAX_MATCH {
             let symbol = Token::matched(length, 1).literal_or_length();
             let (base, bits) = LENGTHS[symbol.symbol - 257];
             assert_eq!(u32::from(base) + symbol.extra, length as u32);
