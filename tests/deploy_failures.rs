@@ -55,17 +55,24 @@ fn an_image_for_another_platform_is_told_before_anything_is_registered() {
 
 #[test]
 #[ignore = "needs the lab: run by make test"]
-fn an_application_that_crashes_at_its_start_is_told_with_its_last_words() {
+fn an_application_that_crashes_at_its_start_is_rolled_back_and_told_with_its_last_words() {
     let shop = Shop::of(1);
+    std::fs::copy(support::jar("hello"), shop.sandbox.dir().join("app.jar")).expect("the folder is ours");
+    shop.sandbox.run(["build", "--jar", "app.jar", "--base", Lab::get().base()]).success();
+    shop.run(&["push"]).success();
+    let good = shop.service()["taskDefinition"].as_str().expect("an ARN").to_owned();
+    let good = good.rsplit('/').next().expect("family:revision");
+
     shop.sandbox.write("app.jar", support::boot_jar("no class"));
     shop.sandbox.run(["build", "--jar", "app.jar", "--base", Lab::get().base()]).success();
-    shop.run(&["push", "--no-deploy"]).success();
-    let failed = shop.run(&["deploy"]);
+    let failed = shop.run(&["push"]);
     let told = failed.exits_with(5);
-    assert!(told.contains("failed"), "{told}");
+    for part in ["was rolled back", &format!("The service runs {good} again"), "a.A"] {
+        assert!(told.contains(part), "{part:?} is missing in: {told}");
+    }
     assert!(told.contains("exit code 1") || told.contains("exited with 1"), "{told}");
-    assert!(told.contains("a.A"), "the last lines of its log: {told}");
     assert_eq!(failed.stdout, "");
+    assert!(shop.service()["taskDefinition"].as_str().is_some_and(|arn| arn.ends_with(good)));
 }
 
 #[test]
