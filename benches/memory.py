@@ -28,8 +28,16 @@ def measure(ground, report):
     big.unlink()
 
 
+def library():
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as jar:
+        for part in range(10):
+            jar.writestr(f"part-{part}.bin", os.urandom(JAR_BYTES // 10))
+    return archive.getvalue()
+
+
 def synthetic_jar(path, jars=JARS):
-    """A Spring Boot jar with the layout of a real one, whose libraries of 10 MB hold bytes that do not compress."""
+    """A Spring Boot jar with the layout of a real one, whose libraries hold bytes that do not compress."""
     names = [f"library-{number}.jar" for number in range(jars)]
     loader = "org/springframework/boot/loader/launch/JarLauncher.class"
     application = "BOOT-INF/classes/org/example/Application.class"
@@ -48,12 +56,10 @@ def synthetic_jar(path, jars=JARS):
         ]))
         jar.writestr(loader, b"\xca\xfe\xba\xbe\0\0\0\x3d")
         jar.writestr(application, b"\xca\xfe\xba\xbe\0\0\0\x3d" + os.urandom(1000))
-        for name in names:
-            inner = io.BytesIO()
-            with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as library:
-                for part in range(10):
-                    library.writestr(f"part-{part}.bin", os.urandom(JAR_BYTES // 10))
-            jar.writestr(f"BOOT-INF/lib/{name}", inner.getvalue())
+        # To deflate a gigabyte of noise takes half a minute; a few libraries under many names weigh the same.
+        libraries = [library() for _ in range(5)]
+        for number, name in enumerate(names):
+            jar.writestr(f"BOOT-INF/lib/{name}", libraries[number % len(libraries)])
         jar.writestr("BOOT-INF/classpath.idx", "".join(f'- "BOOT-INF/lib/{name}"\n' for name in names))
         jar.writestr("BOOT-INF/layers.idx", "\n".join([
             '- "dependencies":', '  - "BOOT-INF/lib/"',

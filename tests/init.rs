@@ -83,7 +83,7 @@ fn a_configuration_of_jib_is_taken_over_and_what_is_not_is_named() {
     assert!(!text.contains("hunter2") && !run.stderr.contains("hunter2"));
     let settings = settings(&sandbox);
     assert_eq!(settings.registry.repository.as_deref(), Some("registry.example.com/shop"));
-    assert_eq!(settings.image.ports.unwrap()[0].number.get(), 9090);
+    assert_eq!(settings.image.ports.unwrap()[0].to_string(), "9090/tcp");
     assert_eq!(settings.image.env["TZ"], "UTC");
 }
 
@@ -94,7 +94,7 @@ fn a_gradle_script_with_jib_is_taken_over() {
     sandbox.run(["init", "--from-jib"]).success();
     let settings = settings(&sandbox);
     assert_eq!(settings.registry.repository.as_deref(), Some("r.example/shop"));
-    assert_eq!(settings.image.user.as_deref(), Some("7"));
+    assert_eq!(settings.image.user.map(|user| user.to_string()).as_deref(), Some("7"));
 }
 
 #[test]
