@@ -83,7 +83,8 @@ fn a_configuration_of_jib_is_taken_over_and_what_is_not_is_named() {
     assert!(!text.contains("hunter2") && !run.stderr.contains("hunter2"));
     let settings = settings(&sandbox);
     assert_eq!(settings.registry.repository.as_deref(), Some("registry.example.com/shop"));
-    assert_eq!(settings.image.ports.unwrap()[0].to_string(), "9090/tcp");
+    let ports: Vec<_> = settings.image.ports.unwrap()[0].ports().map(|port| port.to_string()).collect();
+    assert_eq!(ports, ["9090/tcp"]);
     assert_eq!(settings.image.env["TZ"], "UTC");
 }
 
