@@ -12,7 +12,7 @@ build: ## Build the program: target/release/shipit
 test: ## Run every test, also those that need servers, Maven or root (cargo test alone: those that need only Rust)
 	lab/install
 	lab/jar hello
-	lab/with cargo test --workspace -- --include-ignored
+	lab/with cargo test --workspace --no-fail-fast -- --include-ignored
 
 fuzz: ## Give each reader of foreign input strange input for FUZZ_SECONDS (20) seconds; needs a nightly toolchain
 	fuzz/run

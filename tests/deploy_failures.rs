@@ -67,7 +67,7 @@ fn an_application_that_crashes_at_its_start_is_rolled_back_and_told_with_its_las
     shop.sandbox.run(["build", "--jar", "app.jar", "--base", Lab::get().base()]).success();
     let failed = shop.run(&["push"]);
     let told = failed.exits_with(5);
-    for part in ["was rolled back", &format!("The service runs {good} again"), "a.A"] {
+    for part in ["was rolled back", &format!("The service runs {good} again"), "demo.App"] {
         assert!(told.contains(part), "{part:?} is missing in: {told}");
     }
     assert!(told.contains("exit code 1") || told.contains("exited with 1"), "{told}");

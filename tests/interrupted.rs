@@ -25,7 +25,10 @@ fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
 }
 
 fn start(sandbox: &Sandbox, dir: &Path, arguments: &[&str]) -> Child {
-    let mut shipit = sandbox.shipit();
+    // A shell starts what is in the background with SIGINT ignored, as CI services may: these tests are about a
+    // program that listens.
+    let mut shipit = sandbox.command("/usr/bin/env");
+    shipit.args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_shipit")]);
     shipit.current_dir(dir).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     shipit.spawn().expect("the program is there")
 }

@@ -146,7 +146,7 @@ fn a_registry_that_hangs_is_given_up() {
     let target = Registry::start();
     let proxy = Proxy::before(&target.host()).with_faults(|_| Fault::Hang).start();
     let begun = Instant::now();
-    let hung = built.push(&proxy.host(), &["--idle-timeout", "1s"]);
+    let hung = built.push(&proxy.host(), &["--registry-timeout", "1s"]);
     let told = hung.exits_with(4);
     assert!(told.contains("was silent for 1 s"), "{told}");
     assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());

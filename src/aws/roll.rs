@@ -23,6 +23,8 @@ pub struct Roll {
     pub desired_count: Option<u32>,
     pub deployment: DeploymentSettings,
     pub health_check_grace_period_seconds: Option<u32>,
+    /// Of Fargate: `1.4.0`, `LATEST`.
+    pub platform_version: Option<String>,
     /// Starts new tasks also where the revision is the same.
     pub force_new_deployment: bool,
 }
@@ -60,6 +62,7 @@ pub fn is_needless(service: &Service, current: &Revision, planned: &Value, roll:
         && roll
             .health_check_grace_period_seconds
             .is_none_or(|seconds| service.health_check_grace_period_seconds == Some(seconds))
+        && roll.platform_version.as_ref().is_none_or(|version| service.platform_version.as_ref() == Some(version))
         && roll.desired_count.is_none_or(|desired| desired == service.desired_count)
         && overlaid(&service.deployment_configuration, &roll.deployment) == service.deployment_configuration
 }
@@ -130,6 +133,9 @@ fn update_body(service: &Service, roll: &Roll) -> Value {
     if let Some(seconds) = roll.health_check_grace_period_seconds {
         body["healthCheckGracePeriodSeconds"] = json!(seconds);
     }
+    if let Some(version) = &roll.platform_version {
+        body["platformVersion"] = json!(version);
+    }
     if roll.force_new_deployment {
         body["forceNewDeployment"] = json!(true);
     }
@@ -199,10 +205,12 @@ mod tests {
         roll.deployment.maximum_percent = Some(150);
         roll.deployment.circuit_breaker = Some(CircuitBreaker { enable: true, rollback: true });
         roll.desired_count = Some(3);
+        roll.platform_version = Some("1.4.0".to_owned());
         assert_eq!(
             update_body(&service(), &roll),
             json!({
                 "cluster": "lab", "service": "shop", "taskDefinition": "shop:2", "desiredCount": 3,
+                "platformVersion": "1.4.0",
                 "deploymentConfiguration": {
                     "maximumPercent": 150, "minimumHealthyPercent": 100, "newer": true,
                     "deploymentCircuitBreaker": { "enable": true, "rollback": true, "threshold": 5 },
@@ -258,6 +266,7 @@ mod tests {
         assert!(needless(&same, &|roll| roll.deployment.maximum_percent = Some(200)));
         assert!(!needless(&same, &|roll| roll.desired_count = Some(3)));
         assert!(!needless(&same, &|roll| roll.deployment.maximum_percent = Some(150)));
+        assert!(!needless(&same, &|roll| roll.platform_version = Some("1.4.0".to_owned())));
         assert!(!needless(&same, &|roll| roll.force_new_deployment = true));
         assert!(!needless(&json!({ "family": "shop", "cpu": "512" }), &|_| ()));
     }

@@ -35,6 +35,8 @@ pub struct Service {
     #[serde(default)]
     pub deployment_configuration: Map<String, Value>,
     pub health_check_grace_period_seconds: Option<u32>,
+    /// Of Fargate, as it was asked for: `LATEST` where nothing else was.
+    pub platform_version: Option<String>,
     deployment_controller: Option<Controller>,
     #[serde(default)]
     load_balancers: Vec<Value>,

@@ -94,6 +94,7 @@ impl Rollout {
             health_check_grace_period_seconds: wanted
                 .health_check_grace_period
                 .map(|period| u32::try_from(period.as_secs()).unwrap_or(u32::MAX)),
+            platform_version: wanted.platform_version.clone(),
             force_new_deployment: false,
         };
         match roll::check_progress(&service, &roll) {
