@@ -136,17 +136,16 @@ pub enum KeepError {
 }
 
 impl Release {
-    /// Keeps the image and this record of it in `folder`: an OCI image layout, without the base's layers unless
-    /// `with_base`.
+    /// Keeps the image and this record of it in `folder`: an OCI image layout, without the base's layers.
     ///
     /// Writes the layout, then the record, then clears what the last build left: killed in between, the last record or
     /// this one is there, with its blobs.
-    pub fn keep(&self, folder: &Path, assembled: &Assembled, with_base: bool, cache: &Cache) -> Result<(), KeepError> {
+    pub fn keep(&self, folder: &Path, assembled: &Assembled, cache: &Cache) -> Result<(), KeepError> {
         let layout = Layout::create(folder)?;
         let mut keep = HashSet::new();
         for layer in assembled.layers() {
             // Those of the base have no name; their bytes are fetched when somebody needs them.
-            if layer.name.is_some() || with_base {
+            if layer.name.is_some() {
                 cache.link_blob(&layer.descriptor.digest, &layout.blob_path(&layer.descriptor.digest))?;
                 keep.insert(layer.descriptor.digest);
             }

@@ -100,30 +100,23 @@ fn a_deployment_that_takes_too_long_goes_on_without_being_watched() {
 
 #[test]
 #[ignore = "needs the lab: run by make test"]
-fn ctrl_c_ends_the_watch_and_not_the_deployment() {
-    let shop = Shop::of(1);
-    shop.build("one");
-    shop.run(&["push", "--no-deploy"]).success();
-    let mut deploy = shop.sandbox.shipit();
-    let child = deploy.arg("deploy").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let begun = Instant::now();
-    // Rolled, and asked after.
-    while shop
-        .api
-        .actions()
-        .iter()
-        .rposition(|asked| asked == "ecs.UpdateService")
-        .is_none_or(|at| at + 1 == shop.api.actions().len())
-    {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it never rolls");
-        std::thread::sleep(Duration::from_millis(2));
+fn a_signal_ends_the_watch_and_not_the_deployment() {
+    for signal in ["-INT", "-TERM"] {
+        let shop = Shop::of(1);
+        shop.build("one");
+        shop.run(&["push", "--no-deploy"]).success();
+        let mut deploy = shop.sandbox.shipit();
+        let child = deploy.arg("deploy").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let begun = Instant::now();
+        while !shop.api.actions().iter().any(|asked| asked == "ecs.UpdateService") {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it never rolls");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+        let output = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{signal}: {told}");
+        assert!(told.contains("interrupted") && told.contains("goes on rolling"), "{signal}: {told}");
+        assert!(output.stdout.is_empty());
     }
-    // Before the watch has begun, a signal ends the process as it ends any other.
-    std::thread::sleep(Duration::from_millis(150));
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
-    let output = child.wait_with_output().expect("it ends");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{told}");
-    assert!(told.contains("interrupted") && told.contains("goes on rolling"), "{told}");
-    assert!(output.stdout.is_empty());
 }

@@ -166,8 +166,9 @@ fn a_changed_class_moves_only_the_applications_layer() {
 fn a_jar_by_itself_gives_the_same_digest_from_any_folder() {
     let registry = Registry::start();
     let base = BaseImage::push(&registry);
-    let digests = ["shop.jar", "elsewhere/renamed.jar"].map(|name| {
-        let sandbox = Sandbox::new();
+    let digests = [("shop.jar", "1000000000"), ("elsewhere/renamed.jar", "1700000000")].map(|(name, day)| {
+        let mut sandbox = Sandbox::new();
+        sandbox.env("SOURCE_DATE_EPOCH", day);
         let jar = sandbox.write(name, BootJar::new().bytes());
         let folder = jar.parent().unwrap();
         let arguments = ["build", "--base", &base.reference, "--jar", name.rsplit('/').next().unwrap()];

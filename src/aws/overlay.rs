@@ -26,19 +26,38 @@ pub struct Overlay {
     pub platforms: Vec<Platform>,
     pub cpu: Option<Cpu>,
     pub memory: Option<Memory>,
-    /// GiB, 21 to 200.
-    pub ephemeral_storage: Option<u32>,
     /// Variables to set. Those that the container has besides stay.
     pub environment: BTreeMap<String, String>,
     /// Variables whose values ECS fetches: name → ARN of a secret or parameter.
     pub secrets: BTreeMap<String, String>,
     /// Ports that the container listens on; where any is given, exactly these.
-    pub ports: Vec<u16>,
+    pub ports: Vec<ContainerPort>,
     pub task_role: Option<String>,
     pub execution_role: Option<String>,
     pub log: Option<LogGroup>,
-    pub entry_point: Option<Vec<String>>,
-    pub command: Option<Vec<String>>,
+}
+
+/// A port that a container listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContainerPort {
+    pub number: u16,
+    pub transport: Transport,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    Udp,
+}
+
+impl Transport {
+    /// The `protocol` of a port mapping.
+    fn name(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        }
+    }
 }
 
 /// Where a container's output goes, by the awslogs driver.
@@ -74,8 +93,6 @@ pub enum OverlayError {
     NoSuchPlatform { image: String },
     #[error("'{name}' is both in [service] env and in [service] secrets: keep one of the two")]
     Twice { name: String },
-    #[error("ephemeral storage is 21 to 200 GiB, not {0}")]
-    EphemeralStorage(u32),
     #[error(
         "the task definition would be {bytes} bytes, and ECS takes {LARGEST_TASK_DEFINITION}: move variables into \
          secrets or an environment file"
@@ -107,12 +124,6 @@ pub fn plan(current: Option<&Value>, overlay: &Overlay) -> Result<Value, Overlay
 
     check_platform(&planned, &family, &overlay.platforms)?;
     set_size(&mut planned, &family, overlay)?;
-    if let Some(gib) = overlay.ephemeral_storage {
-        if !(21..=200).contains(&gib) {
-            return Err(OverlayError::EphemeralStorage(gib));
-        }
-        planned.insert("ephemeralStorage".into(), json!({ "sizeInGiB": gib }));
-    }
     for (key, role) in [("taskRoleArn", &overlay.task_role), ("executionRoleArn", &overlay.execution_role)] {
         if let Some(role) = role {
             planned.insert(key.into(), json!(role));
@@ -237,13 +248,17 @@ fn set_container(container: &mut Map<String, Value>, overlay: &Overlay, awsvpc: 
     set_named(container, "secrets", "valueFrom", &overlay.secrets, &overlay.environment);
     if !overlay.ports.is_empty() {
         let old = container.get("portMappings").and_then(Value::as_array).cloned().unwrap_or_default();
-        let mapping = |port: &u16| {
-            let same =
-                |mapping: &&Value| mapping.get("containerPort").and_then(Value::as_u64) == Some(u64::from(*port));
+        let mapping = |port: &ContainerPort| {
+            let same = |mapping: &&Value| {
+                // ECS takes TCP where nothing is said.
+                let transport = mapping.get("protocol").and_then(Value::as_str).unwrap_or(Transport::Tcp.name());
+                let number = mapping.get("containerPort").and_then(Value::as_u64);
+                number == Some(u64::from(port.number)) && transport == port.transport.name()
+            };
             old.iter().find(same).cloned().unwrap_or_else(|| {
-                let mut mapping = json!({ "containerPort": port, "protocol": "tcp" });
+                let mut mapping = json!({ "containerPort": port.number, "protocol": port.transport.name() });
                 if awsvpc {
-                    mapping["hostPort"] = json!(port);
+                    mapping["hostPort"] = json!(port.number);
                 }
                 mapping
             })
@@ -252,11 +267,6 @@ fn set_container(container: &mut Map<String, Value>, overlay: &Overlay, awsvpc: 
     }
     if let Some(log) = &overlay.log {
         set_log(container, log);
-    }
-    for (key, words) in [("entryPoint", &overlay.entry_point), ("command", &overlay.command)] {
-        if let Some(words) = words {
-            container.insert(key.into(), json!(words));
-        }
     }
 }
 
@@ -347,13 +357,16 @@ mod tests {
         assert_eq!(planned, expected);
     }
 
+    fn tcp(number: u16) -> ContainerPort {
+        ContainerPort { number, transport: Transport::Tcp }
+    }
+
     #[test]
     fn planning_upon_what_was_planned_changes_nothing() {
         let overlay = Overlay {
             environment: map(&[("A", "2"), ("NEW", "x"), ("S", "plain")]),
             secrets: map(&[("B", "arn:b")]),
-            ports: vec![8080, 9090],
-            command: Some(vec!["run".into()]),
+            ports: vec![tcp(8080), tcp(9090)],
             ..overlay()
         };
         let planned = plan(Some(&current()), &overlay).unwrap();
@@ -382,10 +395,12 @@ mod tests {
 
     #[test]
     fn ports_keep_what_is_said_of_them() {
-        let planned = plan(Some(&current()), &Overlay { ports: vec![9090, 8080], ..overlay() }).unwrap();
+        let udp = ContainerPort { number: 8080, transport: Transport::Udp };
+        let planned = plan(Some(&current()), &Overlay { ports: vec![tcp(9090), tcp(8080), udp], ..overlay() }).unwrap();
         let container = &planned["containerDefinitions"][0];
         assert_eq!(container["portMappings"][0], json!({ "containerPort": 9090, "hostPort": 9090, "protocol": "tcp" }));
         assert_eq!(container["portMappings"][1], current()["containerDefinitions"][0]["portMappings"][0]);
+        assert_eq!(container["portMappings"][2], json!({ "containerPort": 8080, "hostPort": 8080, "protocol": "udp" }));
     }
 
     #[test]
@@ -452,7 +467,7 @@ mod tests {
             cpu: Some("256".parse().unwrap()),
             memory: Some("512".parse().unwrap()),
             execution_role: Some("arn:role".into()),
-            ports: vec![8080],
+            ports: vec![tcp(8080)],
             ..overlay()
         };
         assert_eq!(

@@ -25,8 +25,6 @@ pub struct Roll {
     pub health_check_grace_period_seconds: Option<u32>,
     /// Of Fargate: `1.4.0`, `LATEST`.
     pub platform_version: Option<String>,
-    /// Starts new tasks also where the revision is the same.
-    pub force_new_deployment: bool,
 }
 
 /// The parts of a deployment configuration that can be set.
@@ -34,13 +32,10 @@ pub struct Roll {
 pub struct DeploymentSettings {
     pub minimum_healthy_percent: Option<u32>,
     pub maximum_percent: Option<u32>,
-    pub circuit_breaker: Option<CircuitBreaker>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CircuitBreaker {
-    pub enable: bool,
-    pub rollback: bool,
+    /// Whether ECS gives up a deployment whose tasks keep failing.
+    pub circuit_breaker: Option<bool>,
+    /// Whether it then brings the last completed one back.
+    pub circuit_breaker_rollback: Option<bool>,
 }
 
 /// The deployment that a call of [`update`] started.
@@ -58,7 +53,6 @@ pub struct Started {
 pub fn is_needless(service: &Service, current: &Revision, planned: &Value, roll: &Roll) -> bool {
     service.settled() == Some(&*current.arn)
         && task_definition::equal_but_for_tags(planned, &current.json)
-        && !roll.force_new_deployment
         && roll
             .health_check_grace_period_seconds
             .is_none_or(|seconds| service.health_check_grace_period_seconds == Some(seconds))
@@ -100,19 +94,13 @@ pub async fn update(aws: &Aws, current: &Service, roll: &Roll) -> Result<Started
     let resource = format!("{}/{}", roll.cluster, roll.service);
     let call = Call { action: "ecs:UpdateService", resource: &resource };
     let exchange = Exchange::sending(&update_body(current, roll));
-    let mut operation = aws
+    let operation = aws
         .ecs()
         .update_service()
         .cluster(&roll.cluster)
         .service(&roll.service)
         .customize()
         .interceptor(exchange.clone());
-    if roll.force_new_deployment {
-        // Sent twice after a lost answer, it would make two deployments.
-        let once =
-            aws_sdk_ecs::config::Builder::new().retry_config(aws_sdk_ecs::config::retry::RetryConfig::disabled());
-        operation = operation.config_override(once);
-    }
     operation.send().await.map_err(|error| service::missing(call.failed(error), aws, &roll.cluster, &roll.service))?;
 
     #[derive(Deserialize)]
@@ -136,9 +124,6 @@ fn update_body(service: &Service, roll: &Roll) -> Value {
     if let Some(version) = &roll.platform_version {
         body["platformVersion"] = json!(version);
     }
-    if roll.force_new_deployment {
-        body["forceNewDeployment"] = json!(true);
-    }
     if roll.deployment != DeploymentSettings::default() {
         body["deploymentConfiguration"] = Value::Object(overlaid(&service.deployment_configuration, &roll.deployment));
     }
@@ -154,11 +139,13 @@ fn overlaid(current: &Map<String, Value>, settings: &DeploymentSettings) -> Map<
     if let Some(percent) = settings.maximum_percent {
         configuration.insert("maximumPercent".into(), json!(percent));
     }
-    if let Some(CircuitBreaker { enable, rollback }) = settings.circuit_breaker {
-        let mut breaker = configuration.get("deploymentCircuitBreaker").cloned().unwrap_or_else(|| json!({}));
-        breaker["enable"] = json!(enable);
-        breaker["rollback"] = json!(rollback);
-        configuration.insert("deploymentCircuitBreaker".into(), breaker);
+    for (key, wanted) in [("enable", settings.circuit_breaker), ("rollback", settings.circuit_breaker_rollback)] {
+        if let Some(wanted) = wanted {
+            // ECS takes both or none.
+            let off = json!({ "enable": false, "rollback": false });
+            let breaker = configuration.entry("deploymentCircuitBreaker").or_insert(off);
+            breaker[key] = json!(wanted);
+        }
     }
     configuration
 }
@@ -203,7 +190,7 @@ mod tests {
     fn a_deployment_configuration_is_sent_whole_with_what_is_set_over_it() {
         let mut roll = roll();
         roll.deployment.maximum_percent = Some(150);
-        roll.deployment.circuit_breaker = Some(CircuitBreaker { enable: true, rollback: true });
+        roll.deployment.circuit_breaker = Some(true);
         roll.desired_count = Some(3);
         roll.platform_version = Some("1.4.0".to_owned());
         assert_eq!(
@@ -213,22 +200,10 @@ mod tests {
                 "platformVersion": "1.4.0",
                 "deploymentConfiguration": {
                     "maximumPercent": 150, "minimumHealthyPercent": 100, "newer": true,
-                    "deploymentCircuitBreaker": { "enable": true, "rollback": true, "threshold": 5 },
+                    "deploymentCircuitBreaker": { "enable": true, "rollback": false, "threshold": 5 },
                 },
             })
         );
-    }
-
-    #[tokio::test]
-    async fn a_forced_deployment_is_asked_for_once_only() {
-        let busy = || (500, json!({ "__type": "ServerException", "message": "try again" }));
-        let canned = Canned::new([busy(), busy(), busy()]);
-        let forced = Roll { force_new_deployment: true, ..roll() };
-        assert!(update(&canned.aws(), &service(), &forced).await.is_err());
-        assert_eq!(canned.bodies().len(), 1);
-        assert_eq!(canned.bodies()[0]["forceNewDeployment"], json!(true));
-        let canned = Canned::new([busy(), (200, json!({ "service": described() }))]);
-        assert!(update(&canned.aws(), &service(), &roll()).await.is_ok());
     }
 
     #[test]
@@ -267,7 +242,6 @@ mod tests {
         assert!(!needless(&same, &|roll| roll.desired_count = Some(3)));
         assert!(!needless(&same, &|roll| roll.deployment.maximum_percent = Some(150)));
         assert!(!needless(&same, &|roll| roll.platform_version = Some("1.4.0".to_owned())));
-        assert!(!needless(&same, &|roll| roll.force_new_deployment = true));
         assert!(!needless(&json!({ "family": "shop", "cpu": "512" }), &|_| ()));
     }
 }

@@ -172,7 +172,7 @@ impl PinnedBase {
             return Ok(());
         }
         let total = missing.iter().map(|layer| layer.descriptor.size).sum();
-        context.report.step("Fetching", format!("{} layers of {}, {}", missing.len(), self.name, Size(total)));
+        context.report.step("Fetching", format!("{} of the layers of {}, {}", missing.len(), self.name, Size(total)));
         let client = client(context.report, settings)?;
         let progress = context.report.bytes_progress("Fetching", total);
         block_on(async {

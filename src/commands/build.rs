@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,19 +63,19 @@ impl Arguments {
             return verify(context, &settings, &self.settings.given, self.locked);
         }
         if self.explain {
-            let modified = modified(context, source_state(context)?.as_ref())?;
+            let modified = modified(source_state(context)?.as_ref());
             return explain::run(context, &settings, modified);
         }
         let _lock = context.lock_output(true)?;
 
         // Before anything is written: what the build itself writes must not make the tree look changed.
         let git = source_state(context)?;
-        let modified = modified(context, git.as_ref())?;
+        let modified = modified(git.as_ref());
 
         let bases = base::Bases::new(context, &settings, &platforms, self.locked)?;
         let (application, name, base) = match &settings.build.jar {
             Some(jar) => {
-                let jar = Path::new(jar);
+                let jar = context.path(&settings, "build.jar", jar);
                 let application = plan_archive(&settings, &Artifact { path: jar.to_owned() })?;
                 let name = jar.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let base = bases.resolve(application.java)?;
@@ -97,9 +96,7 @@ impl Arguments {
             built_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             vec![ReleasedImage::of(name, &image, ReleasedBase { name: base.name.clone(), digest: base.digest })],
         );
-        release
-            .keep(&context.output(), &image, false, context.cache()?)
-            .map_err(|error| ErrorKind::Other.error(error))?;
+        release.keep(&context.output(), &image, context.cache()?).map_err(|error| ErrorKind::Other.error(error))?;
         base.lock(context.report)?;
         if !self.output.is_empty() {
             base.fetch_layers(context, &settings, &image)?;
@@ -115,12 +112,10 @@ impl Arguments {
     }
 }
 
-/// The commit's time, or what stands in for it, in seconds since the Unix epoch.
-fn modified(context: &Context<'_>, git: Option<&GitState>) -> Result<i64, CommandError> {
-    match git {
-        Some(git) => Ok(git.commit_time),
-        None => Ok(context.source_date_epoch()?.unwrap_or(timestamp::FIXED)),
-    }
+/// The commit's time in seconds since the Unix epoch; a fixed one where no commit is known, so that nothing of the
+/// machine or the day reaches the image.
+fn modified(git: Option<&GitState>) -> i64 {
+    git.map_or(timestamp::FIXED, |git| git.commit_time)
 }
 
 /// The state of the project's git tree; without a project, as with a jar of its own, git is not asked.

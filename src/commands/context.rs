@@ -12,7 +12,9 @@ use shipit_builders::project::output_folder;
 use crate::image::Digest;
 use crate::image::cache::Cache;
 use crate::report::{CommandError, ErrorKind, Mode, Report};
-use crate::settings::{Given, Settings, SettingsError, Sources, Variables, environment, find_project_directory};
+use crate::settings::{
+    Given, Origin, Settings, SettingsError, Sources, Variables, environment, find_project_directory,
+};
 
 /// The arguments that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -101,6 +103,15 @@ impl<'a> Context<'a> {
     /// The folder that the command was started for: `-C DIR`, else the current one.
     pub fn start(&self) -> &Path {
         &self.start
+    }
+
+    /// The path that the setting `name` has as its value: what shipit.toml says is meant from its folder, what a flag
+    /// or a variable says from the current one.
+    pub fn path(&self, settings: &Settings, name: &str, value: &str) -> PathBuf {
+        match (settings.origin(name), &self.project) {
+            (Some(Origin::File { .. }), Some(project)) => project.join(value),
+            _ => PathBuf::from(value),
+        }
     }
 
     /// The folder of the image layout and the release's record.

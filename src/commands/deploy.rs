@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::context::{Context, block_on};
 use super::registry_access::{IfMissing, client, refused, target};
-use super::rollout::{Deployable, Rollout};
+use super::rollout::{Deployable, Manner, Rollout};
 use crate::image::Platform;
 use crate::registry::Reference;
 use crate::release::Release;
@@ -14,20 +14,15 @@ use crate::settings::{Flags, REGISTRY, SERVICE};
 
 /// Register a task definition revision and roll the service to it, without a build.
 ///
-/// Prints the ARN of the revision that the service then runs.
+/// Prints the ARN of the revision that the service then runs; with --dry-run, of the one that it runs now.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The image: a full reference, or a tag or digest in [registry] repository. Default: the last one built here.
     #[arg(value_name = "REFERENCE")]
     reference: Option<String>,
 
-    /// Say what would be done, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
-
-    /// Roll the service even where its percentages leave no room for new tasks.
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    manner: Manner,
 
     #[command(flatten)]
     settings: Flags<{ REGISTRY | SERVICE }>,
@@ -60,10 +55,11 @@ impl Arguments {
                     Deployable::of(&release, image, &pinned)
                 }
             };
-            let rollout = Rollout::prepare(report, &settings, deployable, self.force).await?;
-            if self.dry_run {
-                rollout.describe(report);
-                return Ok(());
+            let rollout = Rollout::prepare(report, &settings, deployable, self.manner.force).await?;
+            if self.manner.dry_run {
+                let rolls = rollout.describe(report);
+                let current = rollout.current();
+                return Ok(report.result(current, &json!({ "taskDefinition": current, "wouldRoll": rolls }))?);
             }
             let revision = rollout.run(report).await?;
             report.result(&revision, &json!({ "taskDefinition": revision }))?;

@@ -1,7 +1,5 @@
 //! `shipit build --explain`: what a build would do, without doing it.
 
-use std::path::Path;
-
 use serde_json::{Map, Value, json};
 use shipit_builders::explain::{Finding, explain, explain_archive};
 use shipit_builders::plan::plan;
@@ -18,9 +16,11 @@ use crate::settings::{Lock, Settings, lock};
 pub fn run(context: &Context<'_>, settings: &Settings, modified: i64) -> Result<(), CommandError> {
     let (mut findings, java) = match &settings.build.jar {
         Some(jar) => {
-            let application =
-                plan(&Artifact { path: Path::new(jar).to_owned() }, settings.image.layout.unwrap_or_default())
-                    .map_err(|error| ErrorKind::Other.error(error))?;
+            let application = plan(
+                &Artifact { path: context.path(settings, "build.jar", jar) },
+                settings.image.layout.unwrap_or_default(),
+            )
+            .map_err(|error| ErrorKind::Other.error(error))?;
             (explain_archive(&application), application.java)
         }
         None => {

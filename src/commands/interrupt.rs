@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::report::{CommandError, ErrorKind};
 
 /// While this lives, Ctrl-C (SIGINT) and a polite kill (SIGTERM) are taken down as a wish; afterwards they end the
 /// process at once, as they always do.
@@ -45,4 +48,26 @@ fn is_ignored(signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask & (1 << (signal - 1)) != 0
+}
+
+/// Ctrl-C (SIGINT) or a polite kill (SIGTERM), from the moment of [`Interrupted::watch`] on.
+pub struct Interrupted {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupted {
+    pub fn watch() -> Result<Self, CommandError> {
+        let watched =
+            |kind| signal(kind).map_err(|error| ErrorKind::Other.error(format!("cannot watch for signals: {error}")));
+        Ok(Interrupted { interrupt: watched(SignalKind::interrupt())?, terminate: watched(SignalKind::terminate())? })
+    }
+
+    /// Waits for one.
+    pub async fn wished(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

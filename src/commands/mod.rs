@@ -16,6 +16,7 @@ mod push;
 mod registry_access;
 mod rollout;
 mod schema;
+mod service_settings;
 mod update;
 mod verify;
 

@@ -7,15 +7,15 @@ use serde_json::json;
 
 use super::context::{Context, block_on};
 use super::registry_access::{IfMissing, client, refused, target};
-use super::rollout::{Deployable, Rollout};
+use super::rollout::{Deployable, Manner, Rollout};
 use crate::image::layout::{Layout, LayoutError};
 use crate::image::{Descriptor, Index, Manifest};
 use crate::registry::{
-    BlobSource, IfTagDiffers, PushError, PushEvent, PushImage, PushLayer, PushRequest, Reference, Repository,
+    BlobSource, IfTagDiffers, PushError, PushEvent, PushImage, PushLayer, PushRequest, Pushed, Reference, Repository,
 };
 use crate::release::{Release, ReleasedImage};
-use crate::report::{CommandError, Elapsed, ErrorKind, Size};
-use crate::settings::{Flags, REGISTRY, SERVICE};
+use crate::report::{CommandError, Elapsed, ErrorKind, Report, Size};
+use crate::settings::{Flags, REGISTRY, SERVICE, Service, Settings};
 
 /// Push what was built, and roll the service of shipit.toml to it.
 ///
@@ -27,13 +27,8 @@ pub struct Arguments {
     #[arg(long)]
     no_deploy: bool,
 
-    /// Say what would be done, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
-
-    /// Roll the service even where its percentages leave no room for new tasks.
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    manner: Manner,
 
     #[command(flatten)]
     settings: Flags<{ REGISTRY | SERVICE }>,
@@ -44,12 +39,13 @@ impl Arguments {
         let started = Instant::now();
         let report = context.report;
         let settings = context.settings(&self.settings.given)?;
-        let _lock = context.lock_output(false)?;
+        // Let go of once everything is sent: a deployment can take long, and needs nothing from there.
+        let lock = context.lock_output(false)?;
         let folder = context.output();
         let release = Release::read(&folder).map_err(|error| ErrorKind::Usage.error(error))?;
         let layout = Layout::open(&folder).map_err(|error| ErrorKind::Other.error(error))?;
 
-        let missing = if self.dry_run { IfMissing::Foresee } else { IfMissing::Create };
+        let missing = if self.manner.dry_run { IfMissing::Foresee } else { IfMissing::Create };
         block_on(async {
             let repository = target(report, &settings, missing).await?;
             let request = request(&layout, &release, repository.clone())?;
@@ -57,14 +53,14 @@ impl Arguments {
             let pinned = repository.pinned(image.digest);
 
             // Whether the service can be rolled is found out before anything is sent.
-            let rollout = match settings.service.name.is_some() && !self.no_deploy {
+            let rollout = match settings.service != Service::default() && !self.no_deploy {
                 true => {
                     let deployable = Deployable::of(&release, image, &pinned);
-                    Some(Rollout::prepare(report, &settings, deployable, self.force).await?)
+                    Some(Rollout::prepare(report, &settings, deployable, self.manner.force).await?)
                 }
                 false => None,
             };
-            if self.dry_run {
+            if self.manner.dry_run {
                 report.step("Would push", format!("{pinned} as {}", release.tag));
                 if let Some(rollout) = &rollout {
                     rollout.describe(report);
@@ -73,36 +69,9 @@ impl Arguments {
             }
 
             report.step("Pushing", format!("{repository}:{}", release.tag));
-            // Images of several platforms share layers, each of which is sent once.
-            let layers = request.images.iter().flat_map(|image| &image.layers);
-            let sizes: HashMap<_, _> = layers.map(|layer| (layer.descriptor.digest, layer.descriptor.size)).collect();
-            let total = sizes.values().sum();
-            let progress = report.bytes_progress("Pushing", total);
-            // What was sent of each blob, to be taken back when it begins anew.
-            let sent = Mutex::new(HashMap::new());
-            let of = |digest| sent.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest).unwrap_or(0);
-            let pushed = client(report, &settings)?
-                .push(&request, &|event| match event {
-                    PushEvent::BlobPresent { size, .. } | PushEvent::BlobMounted { size, .. } => progress.add(size),
-                    PushEvent::BlobSent { digest, bytes } => {
-                        *sent.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_insert(0) += bytes;
-                        progress.add(bytes);
-                    }
-                    PushEvent::BlobRestarted { digest } => progress.take_back(of(digest)),
-                    PushEvent::BlobUploaded { .. } | PushEvent::Manifest { .. } | PushEvent::Tagged { .. } => {}
-                })
-                .await
-                .map_err(failed)?;
-            progress.finish();
-            let told = match (pushed.tag_existed, pushed.uploaded_blobs) {
-                (true, _) => "nothing: the registry has this image under this tag".to_owned(),
-                (false, 0) => "no blobs: the registry had them all".to_owned(),
-                (false, blobs) => {
-                    let before = pushed.present_blobs + pushed.mounted_blobs;
-                    format!("{} in {blobs} blobs; {before} were there", Size(pushed.uploaded_bytes))
-                }
-            };
-            report.step("Pushed", format!("{told} ({})", Elapsed(started.elapsed())));
+            let pushed = send(report, &settings, &request).await?;
+            drop(lock);
+            report.step("Pushed", format!("{} ({})", told(&pushed), Elapsed(started.elapsed())));
             let deployment = match rollout {
                 Some(rollout) => Some(rollout.run(report).await?),
                 None => None,
@@ -119,6 +88,41 @@ impl Arguments {
             )?;
             Ok(())
         })
+    }
+}
+
+/// Sends what is missing, with progress.
+async fn send(report: &Report, settings: &Settings, request: &PushRequest) -> Result<Pushed, CommandError> {
+    // Images of several platforms share layers, each of which is sent once.
+    let layers = request.images.iter().flat_map(|image| &image.layers);
+    let sizes: HashMap<_, _> = layers.map(|layer| (layer.descriptor.digest, layer.descriptor.size)).collect();
+    let progress = report.bytes_progress("Pushing", sizes.values().sum());
+    // What was sent of each blob, to be taken back when it begins anew.
+    let sent = Mutex::new(HashMap::new());
+    let sent = || sent.lock().unwrap_or_else(PoisonError::into_inner);
+    client(report, settings)?
+        .push(request, &|event| match event {
+            PushEvent::BlobPresent { size, .. } | PushEvent::BlobMounted { size, .. } => progress.add(size),
+            PushEvent::BlobSent { digest, bytes } => {
+                *sent().entry(digest).or_insert(0) += bytes;
+                progress.add(bytes);
+            }
+            PushEvent::BlobRestarted { digest } => progress.take_back(sent().remove(&digest).unwrap_or(0)),
+            PushEvent::BlobUploaded { .. } | PushEvent::Manifest { .. } | PushEvent::Tagged { .. } => {}
+        })
+        .await
+        .map_err(failed)
+}
+
+/// What a push came to, in words.
+fn told(pushed: &Pushed) -> String {
+    match (pushed.tag_existed, pushed.uploaded_blobs) {
+        (true, _) => "nothing: the registry has this image under this tag".to_owned(),
+        (false, 0) => "no blobs: the registry had them all".to_owned(),
+        (false, blobs) => {
+            let before = pushed.present_blobs + pushed.mounted_blobs;
+            format!("{} in {blobs} blobs; {before} were there", Size(pushed.uploaded_bytes))
+        }
     }
 }
 

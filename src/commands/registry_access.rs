@@ -71,7 +71,7 @@ pub enum IfMissing {
 pub async fn target(report: &Report, settings: &Settings, missing: IfMissing) -> Result<Repository, CommandError> {
     let Some(name) = &settings.registry.repository else {
         return Err(ErrorKind::Usage
-            .error("it is not set where images go")
+            .error("no repository is set, so there is nowhere to push to")
             .hint("set [registry] repository in shipit.toml, or --repository: the name of an ECR repository, or a full reference"));
     };
     let usage = |error| ErrorKind::Usage.error(format!("{}: {error}", settings.describe("registry.repository")));

@@ -3,26 +3,41 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use serde_json::{Value, json};
 
+use super::interrupt::Interrupted;
 use super::registry_access::{aws, refused};
+use super::service_settings;
 use crate::aws::config::Aws;
 use crate::aws::deployment::{self, DeploymentEvent, Follow, Outcome};
-use crate::aws::overlay::{self, LogGroup, Overlay, OverlayError};
-use crate::aws::roll::{self, CircuitBreaker, DeploymentSettings, Roll};
+use crate::aws::error::AwsError;
+use crate::aws::overlay;
+use crate::aws::roll::{self, Roll};
 use crate::aws::rollout::{Phase, Progress};
 use crate::aws::service::{self, Service};
 use crate::aws::task_definition::{self, Revision};
 use crate::aws::task_failure::TaskFailure;
-use crate::aws::task_size::{Cpu, Memory};
 use crate::image::Platform;
-use crate::registry::{Reference, Registry};
+use crate::registry::Reference;
 use crate::release::{Release, ReleasedImage};
 use crate::report::{CommandError, Elapsed, ErrorKind, Report};
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 
 /// How long a deployment is followed unless the settings say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// How a service is to be rolled; the flags that push and deploy share.
+#[derive(Debug, Args)]
+pub struct Manner {
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Roll the service even where its percentages leave no room for new tasks.
+    #[arg(long)]
+    pub force: bool,
+}
 
 /// The image that a service is rolled to.
 pub struct Deployable {
@@ -82,20 +97,26 @@ impl Rollout {
         let service = service::describe(&aws, &cluster, &name).await.map_err(refused)?;
         let current = task_definition::describe(&aws, &service.task_definition).await.map_err(refused)?;
 
-        let image = image_name(&deployable.image, settings)?;
-        let planned = overlay::plan(Some(&current.json), &overlay(settings, &aws, image, deployable.platforms)?)
-            .map_err(|error| unplanned(settings, error))?;
+        // A family of its own has its own past, or none: a new one is made of the settings alone.
+        let of_family = match &wanted.family {
+            Some(family) if *family != current.family => Some(newest_of(&aws, family).await?),
+            _ => None,
+        };
+        let basis = of_family.as_ref().map_or(Some(&current), Option::as_ref);
+        let overlay = service_settings::overlay(settings, aws.region(), &deployable.image, deployable.platforms)?;
+        let planned = overlay::plan(basis.map(|basis| &basis.json), &overlay)
+            .map_err(|error| service_settings::unplanned(settings, error))?;
+        let tags = task_definition::next_tags(basis, &deployable.tags);
         let roll = Roll {
             cluster,
             service: name,
             task_definition: current.arn.clone(),
             desired_count: wanted.desired_count,
-            deployment: deployment_settings(settings),
+            deployment: service_settings::deployment(wanted),
             health_check_grace_period_seconds: wanted
                 .health_check_grace_period
                 .map(|period| u32::try_from(period.as_secs()).unwrap_or(u32::MAX)),
             platform_version: wanted.platform_version.clone(),
-            force_new_deployment: false,
         };
         match roll::check_progress(&service, &roll) {
             Ok(()) => {}
@@ -104,7 +125,6 @@ impl Rollout {
                 return Err(ErrorKind::Usage.error(no_progress).hint("--force rolls the service all the same"));
             }
         }
-        let tags = task_definition::next_tags(Some(&current), &deployable.tags);
         let timeout = wanted.timeout.unwrap_or(TIMEOUT);
         Ok(Rollout { aws, service, current, planned, tags, roll, timeout })
     }
@@ -114,15 +134,22 @@ impl Rollout {
         roll::is_needless(&self.service, &self.current, &self.planned, &self.roll)
     }
 
-    /// Says what [`Rollout::run`] would do.
-    pub fn describe(&self, report: &Report) {
+    /// The ARN of the revision that the service runs now.
+    pub fn current(&self) -> &str {
+        &self.current.arn
+    }
+
+    /// Says what [`Rollout::run`] would do, and whether it would roll anything.
+    pub fn describe(&self, report: &Report) -> bool {
         let name = &self.service.service_name;
-        match self.is_live() {
+        let live = self.is_live();
+        match live {
             true => report.step("Would leave", format!("{name} as it is: it runs this already")),
             false => {
                 report.step("Would roll", format!("{name} from {}:{}", self.current.family, self.current.revision))
             }
         }
+        !live
     }
 
     /// Registers the revision, rolls the service to it, and follows that deployment to its end. Gives the ARN of the
@@ -134,6 +161,8 @@ impl Rollout {
             return Ok(self.current.arn);
         }
         let started = Instant::now();
+        // From here on something is under way, and whoever interrupts is told of it.
+        let mut interrupted = Interrupted::watch()?;
         let revision = task_definition::register(&self.aws, &self.planned, &self.tags).await.map_err(refused)?;
         report.step("Registered", format!("{}:{}", revision.family, revision.revision));
         self.roll.task_definition = revision.arn.clone();
@@ -143,13 +172,7 @@ impl Rollout {
 
         let follow = Follow::new(&deployed, &self.roll, self.timeout);
         let progress = report.line_progress("Rolling");
-        let interrupted = async {
-            // Where signals cannot be had the deployment is followed to its end.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        let outcome = deployment::follow(&self.aws, &follow, interrupted, &mut |event| match event {
+        let outcome = deployment::follow(&self.aws, &follow, interrupted.wished(), &mut |event| match event {
             DeploymentEvent::Progress(state) => {
                 progress.set(&words(&state));
                 // A closed standard output must not end the watch; the result tells of it.
@@ -165,9 +188,18 @@ impl Rollout {
             DeploymentEvent::Retrying(why) => report.detail(why),
         })
         .await
-        .map_err(|error| refused(error).hint("the deployment goes on; 'shipit deploy' follows it again"))?;
+        .map_err(|error| refused(error).hint("the deployment goes on; `aws ecs describe-services` shows it"))?;
         progress.finish();
         conclude(report, &name, revision, outcome, started)
+    }
+}
+
+/// The newest revision of a family, if it has one.
+async fn newest_of(aws: &Aws, family: &str) -> Result<Option<Revision>, CommandError> {
+    match task_definition::describe(aws, family).await {
+        Ok(revision) => Ok(Some(revision)),
+        Err(AwsError::TaskDefinitionNotFound { .. }) => Ok(None),
+        Err(error) => Err(refused(error)),
     }
 }
 
@@ -246,73 +278,4 @@ fn words(state: &Progress) -> String {
         text.push_str(&format!("; the circuit breaker counts {failures} of {threshold} failures"));
     }
     text
-}
-
-/// The image's name in the task definition: by the canonical host that Fargate knows, or the one that an emulator
-/// wants in its place.
-fn image_name(image: &Reference, settings: &Settings) -> Result<String, CommandError> {
-    let Ok(ecr) = image.registry().as_str().parse::<crate::aws::ecr::EcrHost>() else { return Ok(image.to_string()) };
-    let host = settings.registry.ecr_image_host.clone().unwrap_or_else(|| ecr.canonical());
-    let registry: Registry = host.parse().map_err(|error| {
-        ErrorKind::Usage.error(format!("{}: {error}", settings.describe("registry.ecr-image-host")))
-    })?;
-    let digest = image.digest().map(|digest| format!("@{digest}")).unwrap_or_default();
-    Ok(format!("{registry}/{}{digest}", image.repository().name()))
-}
-
-/// What is wrong with the plan and, for a size, which settings ask for it.
-fn unplanned(settings: &Settings, error: OverlayError) -> CommandError {
-    let OverlayError::Size(size) = &error else { return ErrorKind::Usage.error(error) };
-    let set = [
-        settings.service.cpu.map(|_| settings.describe("service.cpu")),
-        settings.service.memory.map(|_| settings.describe("service.memory")),
-    ];
-    let set: Vec<String> = set.into_iter().flatten().collect();
-    ErrorKind::Usage.error(format!("{}: {size}", set.join(", ")))
-}
-
-fn overlay(settings: &Settings, aws: &Aws, image: String, platforms: Vec<Platform>) -> Result<Overlay, CommandError> {
-    let wanted = &settings.service;
-    let size = |path: &str, error: crate::aws::task_size::TaskSizeError| {
-        ErrorKind::Usage.error(format!("{}: {error}", settings.describe(path)))
-    };
-    let cpu = wanted.cpu.map(|cpu| cpu.0.to_string().parse::<Cpu>()).transpose();
-    let memory = wanted.memory.map(|memory| memory.0.to_string().parse::<Memory>()).transpose();
-    Ok(Overlay {
-        family: wanted.family.clone(),
-        container: wanted.container.clone(),
-        image,
-        platforms,
-        cpu: cpu.map_err(|error| size("service.cpu", error))?,
-        memory: memory.map_err(|error| size("service.memory", error))?,
-        environment: wanted.env.clone(),
-        secrets: wanted.secrets.clone(),
-        ports: wanted.ports.iter().flatten().map(|port| port.number.get()).collect(),
-        task_role: wanted.task_role.clone(),
-        execution_role: wanted.execution_role.clone(),
-        log: wanted.log_group.clone().map(|group| LogGroup {
-            group,
-            region: aws.region().to_owned(),
-            stream_prefix: "shipit".to_owned(),
-        }),
-        ..Overlay::default()
-    })
-}
-
-fn deployment_settings(settings: &Settings) -> DeploymentSettings {
-    let settings::Service {
-        minimum_healthy_percent, maximum_percent, circuit_breaker, circuit_breaker_rollback, ..
-    } = &settings.service;
-    DeploymentSettings {
-        minimum_healthy_percent: *minimum_healthy_percent,
-        maximum_percent: *maximum_percent,
-        // One without the other: to roll back is to watch, and who watches mostly wants to roll back.
-        circuit_breaker: match (circuit_breaker, circuit_breaker_rollback) {
-            (None, None) => None,
-            (enable, rollback) => Some(CircuitBreaker {
-                enable: enable.unwrap_or(true),
-                rollback: rollback.unwrap_or(enable.unwrap_or(true)),
-            }),
-        },
-    }
 }
