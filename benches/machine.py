@@ -60,15 +60,18 @@ class Ground:
         """Runs commands one after the other; gives seconds of wall time."""
         begun = time.perf_counter()
         for command in commands:
-            done = subprocess.run(
-                [str(word) for word in command],
-                cwd=cwd,
-                env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_SECONDS,
-            )
+            try:
+                done = subprocess.run(
+                    [str(word) for word in command],
+                    cwd=cwd,
+                    env={**os.environ, **(env or {})},
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    timeout=LIMIT_SECONDS,
+                )
+            except subprocess.TimeoutExpired as hung:
+                raise Failed(f"{pathlib.Path(command[0]).name}: not done after {LIMIT_SECONDS} s") from hung
             if done.returncode != 0:
                 reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-5:]
                 raise Failed(f"{pathlib.Path(command[0]).name}: exit code {done.returncode}: " + " / ".join(reason))

@@ -29,7 +29,7 @@ use crate::version;
 /// Build the image of a Spring Boot project, and print its digest.
 ///
 /// Runs the project's own Maven or Gradle build, lays the jar out in layers on a JRE base image, and writes an OCI image layout
-/// and release.json to target/shipit/ (Gradle: build/shipit/). The same commit and shipit.lock give the same digest.
+/// and release.json to target/shipit/ (Gradle: build/shipit/; with --jar beside no project: shipit-out/). The same commit and shipit.lock give the same digest.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Write the whole image, the base's layers included, for other tools: oci:DIR (an OCI image layout) or
